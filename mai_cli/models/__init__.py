@@ -1,0 +1,1 @@
+"""The values that flow; frozen, and checked when made."""

@@ -1,0 +1,26 @@
+"""What became of one picture of a run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mai_cli.errors import ExitCode, MaiError
+from mai_cli.models.record import Record
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The record, where the picture is if there is one, what went wrong, and what to know.
+
+    ``asked_again`` tells of an answer that was lost and that another outcome stands in for.
+    """
+
+    record: Record
+    path: Path | None = None
+    error: MaiError | None = None
+    notes: tuple[str, ...] = ()
+    asked_again: bool = False
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What this picture alone would make of the run."""
+        return self.error.exit_code if self.error else ExitCode.OK

@@ -1,0 +1,155 @@
+"""One request for one picture, checked against what its model offers."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mai_cli.errors import UsageError
+from mai_cli.models.catalogue import (
+    CHARACTERS_PER_TEXT_TOKEN,
+    PIXELS_PER_OUTPUT_TOKEN,
+    Model,
+)
+from mai_cli.models.size import Size
+
+BACKGROUNDS = ("transparent", "opaque")
+
+_OWN_OPTION = {
+    "model": "--deployment",
+    "prompt": "PROMPT",
+    "width": "--size",
+    "height": "--size",
+    "auto_aspect_ratio": "--size auto",
+    "background": "--background",
+    "web_grounding": "--web-grounding",
+    # The service ignores these two without a word, and bills what it draws instead.
+    "size": "--size",
+    "n": "--count",
+}
+
+
+@dataclass(frozen=True)
+class ImageRequest:
+    """What is asked of a deployment. ``size`` is ``None`` where the service chooses it.
+
+    Raises:
+        UsageError: The prompt is empty, or the model does not offer what is asked for.
+    """
+
+    prompt: str
+    deployment: str
+    model: Model
+    size: Size | None
+    background: str | None = None
+    web_grounding: bool = False
+    params: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.prompt.strip():
+            raise UsageError(
+                "The prompt is empty.",
+                code="bad_prompt",
+                hint='Say what to draw, for example: mai generate "a lighthouse at dawn"',
+            )
+        if not self.prompt.isprintable() and _has_surrogates(self.prompt):
+            raise UsageError(
+                "The prompt is not valid UTF-8.",
+                code="bad_prompt",
+                hint="Put it in a file saved as UTF-8 and give that with --prompt-file.",
+            )
+        if self.background and not self.model.background:
+            raise self._not_offered("--background")
+        if self.web_grounding and not self.model.web_grounding:
+            raise self._not_offered("--web-grounding")
+
+    def _not_offered(self, option: str) -> UsageError:
+        return UsageError(
+            f"{self.model.name} does not offer {option}.",
+            code="not_offered",
+            hint=f"Leave out {option}, or use a deployment of a newer model.",
+        )
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """The fields of the request besides deployment and prompt, as sent.
+
+        Source of the names: the API's documentation, and for ``background`` the Azure provider
+        of the AI SDK; the service ignores or refuses any other field.
+        """
+        fields: dict[str, object] = {}
+        if self.size:
+            fields |= {"width": self.size.width, "height": self.size.height}
+        else:
+            fields["auto_aspect_ratio"] = True
+        if self.background:
+            fields["background"] = self.background
+        if self.web_grounding:
+            fields["web_grounding"] = True
+        return {**fields, **self.params}
+
+    @property
+    def body(self) -> dict[str, object]:
+        """The JSON body of the request."""
+        return {"model": self.deployment, "prompt": self.prompt, **self.settings}
+
+    @property
+    def estimated_cost(self) -> float | None:
+        """US dollars, or ``None`` where the price or the size is not known beforehand."""
+        price = self.model.price
+        pixels = self.size.pixels if self.size else self.model.max_pixels
+        if price is None or pixels is None:
+            return None
+        return price.cost(
+            text_tokens=-(-len(self.prompt) // CHARACTERS_PER_TEXT_TOKEN),
+            image_tokens=0,
+            output_tokens=-(-pixels // PIXELS_PER_OUTPUT_TOKEN),
+        )
+
+
+def parse_params(texts: Sequence[str]) -> dict[str, object]:
+    """The fields that ``--param KEY=VALUE`` adds; a value that is JSON is sent as JSON.
+
+    Raises:
+        UsageError: Not of that form, given twice, or a field that has an option of its own.
+    """
+    params: dict[str, object] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise UsageError(
+                f"'{text}' is not a parameter.",
+                code="bad_option",
+                hint="Write it as KEY=VALUE, for example --param style=vivid",
+            )
+        if key in _OWN_OPTION:
+            raise UsageError(
+                f"--param cannot set '{key}'.", code="bad_option", hint=f"Use {_OWN_OPTION[key]}."
+            )
+        if key in params:
+            raise UsageError(
+                f"--param sets '{key}' twice.", code="bad_option", hint="Leave one of them out."
+            )
+        params[key] = _parse_json(value)
+        if _has_surrogates(text):
+            raise UsageError(
+                f"The value of '{key}' is not valid UTF-8.",
+                code="bad_option",
+                hint="Write it in UTF-8.",
+            )
+    return params
+
+
+def _parse_json(text: str) -> object:
+    """``text`` as JSON where it is JSON that can be sent, else as it is."""
+    try:
+        value: object = json.loads(text)
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return text
+    return value
+
+
+def _has_surrogates(text: str) -> bool:
+    """Whether ``text`` came from bytes that are not UTF-8."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
