@@ -1,0 +1,40 @@
+"""A lock that processes on one machine share; the system frees it when its holder dies."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(handle: int) -> None:
+        while True:
+            try:
+                msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
+            except OSError:  # not free after ten seconds; ask again
+                continue
+            return
+else:
+    import fcntl
+
+    def _lock(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock that the file at ``path`` stands for, waiting for it as long as it takes.
+
+    The file is made if it is missing, and stays: removing it would let two holders in.
+
+    Raises:
+        OSError: The file cannot be opened.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        _lock(handle)
+        yield
+    finally:
+        os.close(handle)

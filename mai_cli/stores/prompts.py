@@ -1,0 +1,73 @@
+"""The prompt, from the command line, a file or standard input."""
+
+import os
+from pathlib import Path
+from typing import TextIO
+
+from mai_cli.errors import UsageError
+
+_HINT = "Give a text file in UTF-8."
+
+
+def find_prompt(argument: str | None, file: str | None, stdin: TextIO | None) -> str:
+    """The prompt that stands in ``argument`` or in ``file``; ``-`` in either means ``stdin``.
+
+    Raises:
+        UsageError: There is none, or two, or it cannot be read.
+    """
+    if argument is not None and file is not None:
+        raise _wrong(
+            "There are two prompts: one on the command line, one in --prompt-file.",
+            "Leave one of them out.",
+        )
+    if file is not None or argument == "-":
+        return read_prompt(file or "-", stdin)
+    if argument is None:
+        raise _wrong(
+            "There is no prompt.",
+            'Say what to draw, for example: mai generate "a lighthouse at dawn"',
+        )
+    return _as_utf8(argument)
+
+
+def _as_utf8(argument: str) -> str:
+    """``argument`` read as UTF-8, where the locale says less but UTF-8 was typed."""
+    try:
+        return os.fsencode(argument).decode() if not argument.isascii() else argument
+    except UnicodeDecodeError:
+        return argument
+
+
+def read_prompt(source: str, stdin: TextIO | None) -> str:
+    """The prompt in the file ``source``, or from ``stdin`` where that is ``-``.
+
+    White space around it is dropped; a byte order mark too.
+
+    Raises:
+        UsageError: It cannot be read, is empty, is not UTF-8, or ``-`` would wait for typing.
+    """
+    name = "standard input" if source == "-" else source
+    try:
+        if source != "-":
+            data = Path(source).read_bytes()
+        elif stdin is None or stdin.isatty():
+            raise _wrong(
+                "'-' reads the prompt from standard input, which is a terminal or closed.",
+                "Pipe a prompt in, or write it on the command line.",
+            )
+        else:
+            data = stdin.buffer.read()
+        text = data.decode("utf-8-sig").strip()
+    except OSError as error:
+        raise _wrong(f"The prompt file {name} cannot be read: {error.strerror}.", _HINT) from None
+    except UnicodeDecodeError:
+        raise _wrong(f"The prompt in {name} is not UTF-8 text.", _HINT) from None
+    except ValueError:
+        raise _wrong(f"'{name}' is not a file name.", _HINT) from None
+    if not text:
+        raise _wrong(f"The prompt in {name} is empty.", "Write what to draw into it.")
+    return text
+
+
+def _wrong(message: str, hint: str) -> UsageError:
+    return UsageError(message, code="bad_prompt", hint=hint)
