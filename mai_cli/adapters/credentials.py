@@ -1,0 +1,32 @@
+"""What signs a request; :mod:`mai_cli.adapters.entra_id` is the other kind."""
+
+from typing import Protocol
+
+
+class Credential(Protocol):
+    """Signs requests."""
+
+    def headers(self) -> dict[str, str]:
+        """The header that signs a request.
+
+        Raises:
+            AuthError: There is nothing to sign with.
+        """
+
+    def renew(self) -> bool:
+        """Forget what the service did not accept; whether trying again can help."""
+
+
+class ApiKey:
+    """The key of a Foundry resource, sent in the header ``api-key``."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def headers(self) -> dict[str, str]:
+        """The key; it does not change."""
+        return {"api-key": self._key}
+
+    def renew(self) -> bool:
+        """A key that was not accepted will not be accepted again."""
+        return False

@@ -1,0 +1,49 @@
+"""Signing in with Entra ID through azure-identity; slow to load, so only where it is used."""
+
+import logging
+import time
+
+from azure.core.credentials import AccessToken
+from azure.core.exceptions import AzureError
+from azure.identity import DefaultAzureCredential
+
+from mai_cli.errors import AuthError
+
+SCOPE = "https://cognitiveservices.azure.com/.default"
+"""Source: Microsoft's how-to for the MAI image models, "Authentication"."""
+
+REFRESH_SECONDS = 300
+"""A token is renewed when it has less than this left; it lives 60 to 90 minutes."""
+
+
+class EntraId:
+    """Signs with a token of Entra ID: ``az login``, managed identity, workload identity."""
+
+    def __init__(self) -> None:
+        # Without a handler, Python prints the library's warnings itself.
+        logging.getLogger("azure").addHandler(logging.NullHandler())
+        self._identity = DefaultAzureCredential()
+        self._token: AccessToken | None = None
+
+    def headers(self) -> dict[str, str]:
+        """The bearer token, a fresh one shortly before the old one expires."""
+        if self._token is None or self._token.expires_on - time.time() < REFRESH_SECONDS:
+            self._token = self._ask()
+        return {"Authorization": f"Bearer {self._token.token}"}
+
+    def renew(self) -> bool:
+        """Drop the token, and with the identity all that it remembers."""
+        self._identity.close()
+        self._identity = DefaultAzureCredential()
+        self._token = None
+        return True
+
+    def _ask(self) -> AccessToken:
+        try:
+            return self._identity.get_token(SCOPE)
+        except AzureError:
+            raise AuthError(
+                "There is no API key, and no sign-in to Entra ID was found.",
+                code="no_credential",
+                hint="Set MAI_API_KEY, or sign in with 'az login'.",
+            ) from None

@@ -1,0 +1,276 @@
+"""The MAI image API of Microsoft Foundry: requests to the wire, answers and faults to errors.
+
+Source of the wire format: Microsoft's how-to for the MAI image models (generations, headers,
+``width`` and ``height``); what real answers carry beyond it was published by users of the service.
+"""
+
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from socket import gaierror
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import httpx
+
+from mai_cli import __version__
+from mai_cli.adapters.answer_body import AnswerBody, BodyError
+from mai_cli.adapters.credentials import Credential
+from mai_cli.adapters.png import PngScan
+from mai_cli.adapters.refusals import error_of
+from mai_cli.errors import ConfigError, MaiError, Retry, UnavailableError, UnknownError
+from mai_cli.models.answer import Answer, Usage
+from mai_cli.models.endpoint import Endpoint
+from mai_cli.models.request import ImageRequest
+
+CONNECT_SECONDS = 20
+MAX_ERROR_BYTES = 1 << 16
+_REQUEST_ID_HEADERS = ("apim-request-id", "x-ms-request-id", "x-request-id")
+
+
+class Sink(Protocol):
+    """Where the bytes of a picture go."""
+
+    def write(self, data: bytes, /) -> None:
+        """Add ``data``."""
+
+
+class Foundry:
+    """Asks one resource for pictures, one request at a time."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        credential: Credential,
+        *,
+        timeout_seconds: float,
+        log: Callable[[str], None],
+        transport: httpx.BaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare a client; ``transport`` is for ``--offline`` alone, it shuts proxies out."""
+        self._endpoint = endpoint
+        self._credential = credential
+        self._timeout_seconds = timeout_seconds
+        self._log = log
+        self._clock = clock
+        self._client = httpx.Client(
+            headers={
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",  # a picture does not get smaller
+                "User-Agent": f"mai-cli/{__version__}",
+            },
+            timeout=httpx.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds)),
+            follow_redirects=False,  # a key must not travel to another host
+            transport=transport,
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def paint(self, request: ImageRequest, sink: Sink) -> Answer:
+        """Ask for one picture, once; its bytes go to ``sink`` as they come.
+
+        Nothing is sent again here: ``retry`` of the error says whether that is safe. A picture
+        that came whole is returned even if the answer around it is torn.
+
+        Raises:
+            MaiError: Of the kind that says what became of the request.
+        """
+        url = self._endpoint.generations_url
+        signed = self._credential.headers()
+        started = self._clock()
+        with (
+            self._wire_errors(url) as on_wire,
+            self._client.stream(
+                "POST", url, json=request.body, headers=signed, extensions={"trace": on_wire}
+            ) as response,
+        ):
+            request_id = _request_id(response)
+            self._log(
+                f"POST {url}: {response.status_code} in {self._clock() - started:.1f} s, "
+                f"request id {request_id or 'none'}"
+            )
+            if response.is_success:
+                return self._receive(response, sink, request_id, started)
+            raise self._error(response, request_id, signed)
+
+    def _receive(
+        self, response: httpx.Response, sink: Sink, request_id: str | None, started: float
+    ) -> Answer:
+        """Read the picture and what stands around it."""
+        scan = PngScan()
+
+        def take(data: bytes) -> None:
+            sink.write(data)
+            scan.feed(data)
+
+        body = AnswerBody(take)
+        broken: Exception | None = None
+        try:
+            for piece in response.iter_bytes():
+                body.feed(piece)
+                if self._clock() - started > self._timeout_seconds:
+                    raise httpx.ReadTimeout("the whole answer took too long")
+            envelope = body.envelope()
+        except (httpx.RequestError, BodyError) as error:
+            broken, envelope = error, {}
+        picture = scan.finish()
+        if picture is not None:
+            return Answer(picture, _usage(envelope), request_id)
+        if isinstance(broken, httpx.RequestError):
+            raise _lost(self._reason(broken), request_id)
+        if broken is not None and not body.had_picture:
+            raise _unusable("no_picture", f"an answer that cannot be read: {broken}", request_id)
+        if broken is not None:
+            raise _unusable("bad_picture", f"a picture that cannot be read: {broken}", request_id)
+        if not body.picture_bytes:
+            keys = ", ".join(sorted(envelope)) or "nothing"
+            raise _unusable(
+                "no_picture", f"an answer without a picture (it has {keys})", request_id
+            )
+        raise _unusable("bad_picture", f"no PNG that is whole: {scan.problem}", request_id)
+
+    def _error(
+        self, response: httpx.Response, request_id: str | None, signed: dict[str, str]
+    ) -> MaiError:
+        """What an answer that is not a success means."""
+        if response.is_redirect:
+            return ConfigError(
+                f"The endpoint {self._endpoint} redirects to {_target(response)}; "
+                "mai does not follow, since the credential is for the endpoint only.",
+                code="redirected",
+                hint="Set the endpoint to the address of the resource itself.",
+                request_id=request_id,
+            )
+        body = bytearray()
+        try:
+            for piece in response.iter_bytes():
+                body += piece[:MAX_ERROR_BYTES]
+                if len(body) >= MAX_ERROR_BYTES:
+                    break
+        except httpx.RequestError:
+            pass  # the status says enough
+        for header in signed.values():  # should the service repeat the key, nobody else does
+            body = body.replace(header.split()[-1].encode(), b"***")
+        error = error_of(response.status_code, bytes(body), response.headers.get("retry-after"))
+        error.request_id = request_id
+        if response.status_code == httpx.codes.UNAUTHORIZED and self._credential.renew():
+            error.retry = Retry.WITH_FRESH_TOKEN
+        return error
+
+    @contextmanager
+    def _wire_errors(self, url: str) -> Iterator[Callable[[str, dict[str, object]], None]]:
+        """Tell a request that never left from one whose answer was lost; yields a trace hook."""
+        went_out = False
+
+        def on_wire(event: str, info: dict[str, object]) -> None:
+            # A proxy's CONNECT is traced too, and carries no request for a picture.
+            nonlocal went_out
+            method = getattr(info.get("request"), "method", b"")
+            if event.endswith("send_request_headers.started") and method != b"CONNECT":
+                went_out = True
+
+        try:
+            yield on_wire
+        except httpx.RequestError as error:
+            self._log(f"POST {url}: {type(error).__name__} {error}")
+            if went_out:
+                raise _lost(self._reason(error), None) from None
+            raise self._not_sent(error) from None
+
+    def _reason(self, error: httpx.RequestError) -> str:
+        if isinstance(error, httpx.TimeoutException):
+            return f"no whole answer came within {self._timeout_seconds:g} s"
+        return "the connection broke before the whole answer came"
+
+    def _not_sent(self, error: httpx.RequestError) -> UnavailableError:
+        """What kept the request from leaving."""
+        host = self._endpoint.host
+        causes = list(_causes(error))
+        for cause in causes:
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                return UnavailableError(
+                    f"The certificate of {host} is not trusted: {cause.verify_message}.",
+                    code="bad_certificate",
+                    hint="Check the endpoint; behind a company's proxy, set SSL_CERT_FILE to its "
+                    "certificates.",
+                )
+        if any(isinstance(cause, gaierror) for cause in causes):
+            reason, hint = f"The name {host} was not found", "Check the endpoint and the network."
+        elif isinstance(error, httpx.ProxyError):
+            reason, hint = f"The proxy made no connection to {host}", "Check HTTPS_PROXY."
+        elif isinstance(error, httpx.TimeoutException):
+            reason, hint = f"{host} did not answer a call in time", "Check the network."
+        else:
+            reason, hint = f"No connection to {host}: {error}", "Check the endpoint and network."
+        return UnavailableError(f"{reason}.", code="no_connection", hint=hint, retry=Retry.SOON)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """``error`` and what it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _lost(reason: str, request_id: str | None) -> UnknownError:
+    return UnknownError(
+        f"The request was sent, but {reason}; the picture may have been billed.",
+        code="lost_answer",
+        hint="Look before you ask again, or add --retry-lost to ask again by itself.",
+        retry=Retry.IF_TOLD,
+        request_id=request_id,
+    )
+
+
+def _unusable(code: str, what: str, request_id: str | None) -> UnknownError:
+    return UnknownError(
+        f"The service reported success but sent {what}; it may have been billed.",
+        code=code,
+        hint="Look before you ask again, or add --retry-lost to ask again by itself.",
+        retry=Retry.IF_TOLD,
+        request_id=request_id,
+    )
+
+
+def _request_id(response: httpx.Response) -> str | None:
+    for name in _REQUEST_ID_HEADERS:
+        if value := response.headers.get(name):
+            return str(value)
+    return None
+
+
+def _target(response: httpx.Response) -> str:
+    """The host that a redirect names."""
+    try:
+        host = urlsplit(response.headers.get("location", "")).hostname
+    except ValueError:
+        host = None
+    return host or "another address"
+
+
+def _usage(envelope: dict[str, object]) -> Usage | None:
+    """The tokens that were counted, from either place in which models have put them.
+
+    Source: ``usage`` in answers of MAI-Image-2.5 and newer; ``num_output_tokens`` at the top
+    level in those of MAI-Image-2.
+    """
+    counts = envelope.get("usage")
+    if not isinstance(counts, dict):
+        counts = envelope
+    usage = Usage(
+        input_text_tokens=_count(counts.get("num_input_text_tokens")),
+        input_image_tokens=_count(counts.get("num_input_image_tokens")),
+        output_tokens=_count(counts.get("num_output_tokens")),
+    )
+    return None if usage == Usage() else usage
+
+
+def _count(value: object) -> int | None:
+    """A count of tokens, if it is one."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        return None
+    return value

@@ -1,0 +1,168 @@
+"""The far end of the wire on this machine: draws placeholders instead of calling Foundry.
+
+It is strict, so that a request which passes here has a good chance with the real service. What
+it checks, in which order, and the texts of its errors are known as far as
+:mod:`mai_cli.adapters.refusals` says; the order is a guess.
+"""
+
+import base64
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import httpx
+
+from mai_cli.adapters.credentials import ApiKey
+from mai_cli.adapters.pictures import draw_placeholder
+from mai_cli.models.catalogue import MIN_SIDE, PIXELS_PER_OUTPUT_TOKEN, SIDE_STEP, find
+from mai_cli.models.endpoint import GENERATIONS, Endpoint
+from mai_cli.models.request import BACKGROUNDS
+
+ENDPOINT = Endpoint("http://offline.localhost")
+CREDENTIAL = ApiKey("offline")
+_DEFAULT_SIDE = 1024
+_FIELDS: dict[str, type] = {
+    "model": str,
+    "prompt": str,
+    "width": int,
+    "height": int,
+    "auto_aspect_ratio": bool,
+    "web_grounding": bool,
+    "background": str,
+}
+_IGNORED = ("size", "n")
+"""The real service takes these without a word and without an effect."""
+
+
+class Draw(Protocol):
+    """Draws a PNG."""
+
+    def __call__(self, prompt: str, width: int, height: int, *, transparent: bool) -> bytes:
+        """Draw one of exactly that size."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer as it goes over the wire."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class RequestError(Exception):
+    """The request is declined with ``status``."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+def answer(
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    draw: Draw = draw_placeholder,
+) -> Reply:
+    """Answer one request as the service would; names in ``headers`` are in lower case."""
+    trace_headers = {"apim-request-id": _guid(), "content-type": "application/json"}
+    try:
+        fields = _read(method, path, headers, body)
+        content = _draw(fields, draw)
+        return Reply(200, json.dumps(content).encode(), trace_headers)
+    except RequestError as error:
+        envelope = {"error": {"code": error.code, "message": str(error)}}
+        return Reply(error.status, json.dumps(envelope).encode(), trace_headers)
+
+
+def _read(method: str, path: str, headers: Mapping[str, str], body: bytes) -> dict[str, object]:
+    """The fields of a request that may be drawn."""
+    if method != "POST" or path.partition("?")[0] != GENERATIONS:
+        raise RequestError(404, "404", "Resource not found")
+    if not headers.get("api-key") and not headers.get("authorization", "").startswith("Bearer "):
+        raise RequestError(
+            401, "401", "Access denied due to invalid subscription key or wrong API endpoint."
+        )
+    try:
+        fields = json.loads(body)
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        raise RequestError(400, "invalid_request", "The request body is not a JSON object.")
+    for name, value in fields.items():
+        _check(name, value)
+    for name in ("model", "prompt"):
+        if not fields.get(name):
+            raise RequestError(400, "invalid_request", f"'{name}' is required.")
+    return fields
+
+
+def _check(name: str, value: object) -> None:
+    """See that a field is one of the API's, and of its type."""
+    if name in _IGNORED:
+        return
+    if name not in _FIELDS:
+        raise RequestError(400, "invalid_request", f"Invalid parameters: {name}")
+    if type(value) is not _FIELDS[name]:
+        raise RequestError(400, "invalid_request", f"'{name}' has the wrong type.")
+
+
+def _draw(fields: dict[str, object], draw: Draw) -> dict[str, object]:
+    """The content of a successful answer."""
+    prompt, deployment = str(fields["prompt"]), str(fields["model"])
+    width, height = _size(fields, find(deployment).max_pixels)
+    background = fields.get("background")
+    if background is not None and background not in BACKGROUNDS:
+        raise _unsupported("'background' must be transparent or opaque.")
+    picture = draw(prompt, width, height, transparent=background == "transparent")
+    return {
+        "created": int(time.time()),
+        "model": deployment,
+        "size": f"{width}x{height}",
+        "usage": {
+            "num_output_tokens": width * height // PIXELS_PER_OUTPUT_TOKEN,
+            "num_input_text_tokens": len(prompt.split()),
+            "num_input_image_tokens": 0,
+        },
+        "data": [{"b64_json": base64.b64encode(picture).decode("ascii")}],
+    }
+
+
+def _size(fields: dict[str, object], max_pixels: int | None) -> tuple[int, int]:
+    """The size that is drawn: rounded down to a multiple of 16 without a word."""
+    sides = []
+    for name in ("width", "height"):
+        side = fields.get(name, _DEFAULT_SIDE)
+        if not isinstance(side, int) or side < MIN_SIDE:
+            raise _unsupported(f"'{name}' must be at least {MIN_SIDE} pixels.")
+        sides.append(side // SIDE_STEP * SIDE_STEP)
+    width, height = sides
+    if max_pixels and width * height > max_pixels:
+        raise _unsupported(f"the picture must have at most {max_pixels} pixels.")
+    return width, height
+
+
+def _unsupported(what: str) -> RequestError:
+    message = f"Model does not support request parameter value supplied: {what}"
+    return RequestError(400, "unsupported_request_value", message)
+
+
+def _guid() -> str:
+    digits = os.urandom(16).hex()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+class OfflineTransport(httpx.BaseTransport):
+    """Carries requests to :func:`answer` instead of over a network."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer ``request`` on this machine."""
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        reply = answer(request.method, request.url.path, headers, request.read())
+        return httpx.Response(reply.status, headers=dict(reply.headers), content=reply.body)
