@@ -1,0 +1,69 @@
+"""The command tree, and the one place where failures become messages and exit codes."""
+
+import signal
+from typing import Annotated, NoReturn
+
+import typer
+
+from mai_cli import __version__
+from mai_cli.commands.generate import generate
+from mai_cli.commands.help import HelpCommand, HelpGroup
+from mai_cli.errors import ExitCode, MaiError, UsageError
+from mai_cli.parts import Parts
+
+app = typer.Typer(
+    cls=HelpGroup,
+    rich_markup_mode=None,  # plain help loads twice as fast
+    pretty_exceptions_enable=False,  # a pretty traceback shows local values, also keys
+)
+app.command(cls=HelpCommand)(generate)
+
+Version = Annotated[bool, typer.Option("--version", help="Show the version.")]
+
+
+@app.callback(invoke_without_command=True)
+def mai(context: typer.Context, version: Version = False) -> None:
+    """Make pictures with Microsoft's MAI-Image models on Microsoft Foundry.
+
+    mai generate "a lighthouse at dawn"
+    mai generate "a lighthouse at dawn" --offline
+    mai generate --help
+    """
+    if version:
+        context.obj.output.text(f"mai {__version__}")
+    elif context.invoked_subcommand is None:
+        context.obj.output.lines(context.get_help())
+
+
+def main(argv: list[str]) -> NoReturn:
+    """Run ``mai`` with ``argv`` and end the process with the exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    with Parts(wants_json="--json" in argv) as parts:
+        raise SystemExit(_run(argv, parts))
+
+
+def _run(argv: list[str], parts: Parts) -> int:
+    """Run the command, and say what went wrong if anything did; the exit code."""
+    try:
+        return app(argv, prog_name="mai", standalone_mode=False, obj=parts) or ExitCode.OK
+    except MaiError as error:
+        failure = error
+    except typer.TyperException as error:
+        failure = _usage_error(error)
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    parts.output.error(failure)
+    return failure.exit_code
+
+
+def _usage_error(error: typer.TyperException) -> MaiError:
+    """What Typer found wrong with the command line, in our words and form."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "mai"
+    message = error.format_message()
+    return UsageError(message, code="bad_option", hint=f"See '{path} --help'.")
+
+
+def _terminate(_signal: int, _frame: object) -> NoReturn:
+    """End as on Ctrl-C, with what was in flight recorded."""
+    raise SystemExit(ExitCode.TERMINATED)

@@ -1,0 +1,237 @@
+"""``mai generate``: pictures from a prompt."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import typer
+
+from mai_cli.commands.options import (
+    FOUNDRY,
+    MONEY,
+    OUTPUT,
+    PICTURE,
+    Json,
+    NoColor,
+    Offline,
+    Quiet,
+    Verbose,
+)
+from mai_cli.errors import ExitCode
+from mai_cli.models.request import parse_params
+from mai_cli.parts import Parts
+from mai_cli.services.exporting import check_targets, parse_outputs
+from mai_cli.services.generation import Order
+from mai_cli.services.planning import plan
+from mai_cli.services.requesting import build_requests, notes
+from mai_cli.terminal.showing import show_outcome, show_plan
+
+Prompt = Annotated[
+    str | None,
+    typer.Argument(help="What to draw; '-' reads it from standard input.", show_default=False),
+]
+PromptFile = Annotated[
+    str | None,
+    typer.Option(
+        "--prompt-file",
+        "-f",
+        metavar="PATH",
+        help="Read the prompt from a file ('-': standard input).",
+        rich_help_panel=PICTURE,
+    ),
+]
+Count = Annotated[
+    int,
+    typer.Option(
+        "--count", "-n", metavar="N", min=1, max=1000, help="N pictures.", rich_help_panel=PICTURE
+    ),
+]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        "--size",
+        "-s",
+        metavar="SIZE",
+        help="1280x832; a ratio such as 16:9; square, landscape, portrait, wide, tall; or auto, "
+        "where the model offers it.  [default: 1024x1024]",
+        rich_help_panel=PICTURE,
+    ),
+]
+Background = Annotated[
+    Literal["transparent", "opaque"] | None,
+    typer.Option("--background", help="For models that offer it.", rich_help_panel=PICTURE),
+]
+WebGrounding = Annotated[
+    bool,
+    typer.Option(
+        "--web-grounding",
+        help="Let the model look things up; slower. For models that offer it.",
+        rich_help_panel=PICTURE,
+    ),
+]
+Param = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--param",
+        metavar="KEY=VALUE",
+        help="Any other field of the API, as JSON where it is JSON: --param style=vivid. May be "
+        "repeated.",
+        rich_help_panel=PICTURE,
+    ),
+]
+OutputPath = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="PATH",
+        help="A copy: a .png file, a folder, or '-' for the picture itself on stdout. May be "
+        "repeated. The gallery keeps the master in any case.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace an existing output.", rich_help_panel=OUTPUT),
+]
+Private = Annotated[
+    bool,
+    typer.Option(
+        "--private",
+        help="Write the prompt into no file: no history, no file name.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Tag = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tag", metavar="TAG", help="For the history. May be repeated.", rich_help_panel=OUTPUT
+    ),
+]
+Deployment = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--deployment",
+        "-d",
+        metavar="NAME",
+        help="The deployment to call (MAI_DEPLOYMENT). Repeated: the same prompt from each.",
+        rich_help_panel=FOUNDRY,
+    ),
+]
+ModelName = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME",
+        help="The model behind the deployment, where its name does not tell (MAI_MODEL): -m "
+        "MAI-Image-2.6. Alone, it is the deployment's name too.",
+        rich_help_panel=FOUNDRY,
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        help="How long to wait for one picture.  [default: 300]",
+        rich_help_panel=FOUNDRY,
+    ),
+]
+RetryLost = Annotated[
+    bool,
+    typer.Option(
+        "--retry-lost",
+        help="Ask again after a lost answer, although it may bill twice.",
+        rich_help_panel=MONEY,
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Show what would be sent and about what it would cost; send nothing.",
+        rich_help_panel=MONEY,
+    ),
+]
+
+
+def generate(
+    context: typer.Context,
+    prompt: Prompt = None,
+    prompt_file: PromptFile = None,
+    count: Count = 1,
+    size: Size = None,
+    background: Background = None,
+    web_grounding: WebGrounding = False,
+    param: Param = None,
+    output: OutputPath = None,
+    overwrite: Overwrite = False,
+    private: Private = False,
+    tag: Tag = None,
+    deployment: Deployment = None,
+    model: ModelName = None,
+    timeout: Timeout = None,
+    offline: Offline = False,
+    retry_lost: RetryLost = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    no_color: NoColor = False,
+) -> None:
+    """Make pictures from a prompt.
+
+    mai generate "a lighthouse at dawn"
+    mai generate "a lighthouse at dawn" -s 16:9 -o hero.png
+    mai generate -f prompt.txt -n 4 -o drafts/
+    mai generate "a red fox" -d mai-image-26 -d mai-image-26-flash
+    mai generate "a red fox" --offline
+    """
+    parts: Parts = context.obj
+    flags = {
+        "size": size,
+        "deployment": deployment or None,
+        "model": model,
+        "timeout": timeout,
+        "private": private or None,
+        "offline": offline or None,
+    }
+    parts.configure(flags, json=json, quiet=quiet, verbose=verbose, no_color=no_color)
+    settings = parts.settings
+    text = parts.prompt(prompt, prompt_file)
+    endpoint = parts.endpoint
+    requests = build_requests(
+        settings,
+        text,
+        count=count,
+        background=background,
+        web_grounding=web_grounding,
+        params=parse_params(param or []),
+    )
+    outputs = parse_outputs(
+        output or [],
+        pictures=len(requests),
+        json=json,
+        stdout_is_terminal=parts.stdout_is_terminal,
+    )
+    order = Order(
+        requests,
+        outputs,
+        endpoint=endpoint,
+        overwrite=overwrite,
+        private=settings.private,
+        tags=tag or [],
+        retry_lost=retry_lost,
+    )
+    for note in notes(requests, datetime.now(UTC).date()):
+        parts.output.note(note)
+    check_targets(outputs, order.numbers, overwrite=overwrite)
+    if dry_run:
+        show_plan(parts.output, plan(order))
+        return
+    codes = []
+    for outcome in parts.watch(parts.generation.run(order), len(requests)):
+        if not outcome.asked_again:
+            codes.append(outcome.exit_code)
+        show_outcome(parts.output, outcome, to_stdout=outputs.to_stdout)
+    raise typer.Exit(ExitCode.of_all(codes))

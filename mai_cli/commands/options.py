@@ -1,0 +1,40 @@
+"""Options that several commands share, each spelled once."""
+
+from typing import Annotated
+
+import typer
+
+PICTURE = "Picture"
+OUTPUT = "Output"
+FOUNDRY = "Foundry"
+MONEY = "Money"
+DISPLAY = "Display"
+
+Offline = Annotated[
+    bool,
+    typer.Option(
+        "--offline",
+        help="Draw placeholders on this machine, free, instead of calling Foundry (MAI_OFFLINE=1).",
+        rich_help_panel=FOUNDRY,
+        show_default=False,
+    ),
+]
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON object a line on stdout.", rich_help_panel=DISPLAY),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Only errors on stderr.", rich_help_panel=DISPLAY)
+]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose", "-v", help="Say each request on stderr; never a key.", rich_help_panel=DISPLAY
+    ),
+]
+NoColor = Annotated[
+    bool,
+    typer.Option(
+        "--no-color", help="No colours (also NO_COLOR, TERM=dumb).", rich_help_panel=DISPLAY
+    ),
+]

@@ -1,0 +1,1 @@
+"""What mai decides; the outside world arrives as arguments."""

@@ -1,0 +1,114 @@
+"""Where the pictures of a run go besides the gallery; checked before anything is sent."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mai_cli.errors import UsageError
+
+FORMATS = {".png": "png"}
+_LATER = (".webp", ".jpg", ".jpeg", ".avif")
+
+
+@dataclass(frozen=True)
+class Output:
+    """One ``--output``: a file, or a folder in which each picture keeps its own name."""
+
+    path: Path
+    is_folder: bool
+
+    @classmethod
+    def parse(cls, text: str) -> "Output":
+        """Understand ``text``: a folder exists or ends in a slash, anything else is a file.
+
+        Raises:
+            UsageError: The name of a file does not end in a format that can be written.
+        """
+        if not text or "\0" in text:
+            raise UsageError(
+                "An output has no name.", code="bad_output", hint="Give a file such as hero.png."
+            )
+        path = Path(text).absolute()
+        if text.endswith(("/", os.sep)) or path.is_dir():
+            return cls(path, is_folder=True)
+        ending = path.suffix.lower()
+        if ending in FORMATS:
+            return cls(path, is_folder=False)
+        if ending in _LATER:
+            message = f"This version of mai cannot write {ending[1:]} yet: {text}"
+        elif ending:
+            message = f"mai does not know the picture format '{ending[1:]}': {text}"
+        else:
+            message = f"The output has no ending that names a format: {text}"
+        raise UsageError(
+            message, code="bad_output", hint="End it in .png, or in a slash for a folder."
+        )
+
+    @property
+    def folder(self) -> Path:
+        """Where the files go."""
+        return self.path if self.is_folder else self.path.parent
+
+    def file_for(self, master_name: str, number: int | None) -> Path:
+        """The file of one picture; ``number`` counts from 1 where a run makes several."""
+        if self.is_folder:
+            return self.path / master_name
+        if number is None:
+            return self.path
+        return self.path.with_name(f"{self.path.stem}-{number}{self.path.suffix}")
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """All outputs of a run; ``to_stdout`` is ``-o -``, the picture's bytes on standard output."""
+
+    files: Sequence[Output] = ()
+    to_stdout: bool = False
+
+
+def parse_outputs(
+    texts: Sequence[str], *, pictures: int, json: bool, stdout_is_terminal: bool
+) -> Outputs:
+    """Understand every ``--output`` of a run that makes ``pictures``.
+
+    Raises:
+        UsageError: One of them cannot be written, or ``-`` cannot work here.
+    """
+    to_stdout = "-" in texts
+    problem = ""
+    if to_stdout and json:
+        problem = "'-o -' and --json both want standard output."
+    elif to_stdout and pictures > 1:
+        problem = "'-o -' takes one picture, not several."
+    elif to_stdout and stdout_is_terminal:
+        problem = "'-o -' would write a picture to the terminal."
+    if problem:
+        hint = "Give a file such as hero.png, or send standard output to a file or a program."
+        raise UsageError(problem, code="bad_output", hint=hint)
+    return Outputs([Output.parse(text) for text in texts if text != "-"], to_stdout=to_stdout)
+
+
+def check_targets(outputs: Outputs, numbers: Sequence[int | None], *, overwrite: bool) -> None:
+    """See that no file is in the way of a run whose pictures have ``numbers``.
+
+    Raises:
+        UsageError: A target exists (and ``overwrite`` is false), or is named twice.
+    """
+    seen: set[Path] = set()
+    for output in outputs.files:
+        if output.is_folder:
+            continue  # the names in it are new each time
+        for number in numbers:
+            file = output.file_for("", number)
+            if file in seen:
+                raise UsageError(
+                    f"Two outputs have the same name: {file}", code="bad_output", hint="Rename one."
+                )
+            seen.add(file)
+            if file.is_dir() or (os.path.lexists(file) and not overwrite):
+                raise UsageError(
+                    f"The output exists: {file}",
+                    code="output_exists",
+                    hint="Choose another name, or add --overwrite.",
+                )

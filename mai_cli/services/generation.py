@@ -1,0 +1,322 @@
+"""One picture, end to end: request, master, history, exports, in the order that loses nothing."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from mai_cli.errors import (
+    ConfigError,
+    ExitCode,
+    MaiError,
+    Retry,
+    StoppedError,
+    StorageError,
+    UnknownError,
+    UsageError,
+)
+from mai_cli.models.answer import Answer, Kept
+from mai_cli.models.endpoint import Endpoint
+from mai_cli.models.outcome import Outcome
+from mai_cli.models.record import Export, Master, Record
+from mai_cli.models.request import ImageRequest
+from mai_cli.services.exporting import FORMATS, Outputs
+from mai_cli.services.retrying import Attempts, Patience, ask
+
+MAX_LOST = 3
+"""How often a picture whose answer was lost is asked for with ``--retry-lost``."""
+
+
+class Incoming(Protocol):
+    """A picture on its way to disk."""
+
+    @property
+    def path(self) -> Path:
+        """Where the bytes are until they are kept."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+
+    def write(self, data: bytes, /) -> None:
+        """Add ``data``."""
+
+    def keep(self) -> Kept:
+        """Give the picture its final name."""
+
+
+class Gallery(Protocol):
+    """Keeps masters."""
+
+    @property
+    def folder(self) -> Path:
+        """Where they are."""
+
+    def receive(self, record: Record, /) -> AbstractContextManager[Incoming]:
+        """Open the file that a picture will go into."""
+
+
+class Painter(Protocol):
+    """Draws one picture for one request."""
+
+    def paint(self, request: ImageRequest, sink: Incoming, /) -> Answer:
+        """Ask once; the bytes go to ``sink`` as they come."""
+
+
+class History(Protocol):
+    """Remembers every request."""
+
+    def append(self, record: Record, /) -> None:
+        """Put the state of ``record`` on disk."""
+
+
+class Disk(Protocol):
+    """Writes outputs."""
+
+    def prepare(self, folder: Path, /) -> None:
+        """See that ``folder`` is there and can be written."""
+
+    def copy(self, source: Path, target: Path, /, *, overwrite: bool) -> None:
+        """Copy a file, whole or not at all."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be made, and where it goes. ``endpoint`` is ``None`` offline."""
+
+    requests: Sequence[ImageRequest]
+    outputs: Outputs
+    endpoint: Endpoint | None
+    overwrite: bool = False
+    private: bool = False
+    tags: Sequence[str] = ()
+    retry_lost: bool = False
+    patience: Patience = field(default_factory=Patience)
+
+    @property
+    def numbers(self) -> list[int | None]:
+        """What tells the files of several pictures apart; nothing for a single one."""
+        count = len(self.requests)
+        return [None] if count == 1 else list(range(1, count + 1))
+
+
+class Generation:
+    """Makes pictures with the parts it is given; time and chance are parts too."""
+
+    def __init__(
+        self,
+        *,
+        painter: Painter,
+        gallery: Gallery,
+        history: History,
+        disk: Disk,
+        tell: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] = time.sleep,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        new_id: Callable[[], str] = lambda: os.urandom(6).hex(),
+    ) -> None:
+        self._painter = painter
+        self._gallery = gallery
+        self._history = history
+        self._disk = disk
+        self._tell = tell
+        self._clock = clock
+        self._sleep = sleep
+        self._now = now
+        self._new_id = new_id
+
+    def run(self, order: Order) -> Iterator[Outcome]:
+        """Make the pictures of ``order`` one after the other, yielding each as soon as it is safe.
+
+        A picture that is refused does not keep the others from their chance; after any other
+        failure nothing more is sent.
+
+        Raises:
+            UsageError: An output cannot be written; nothing was sent.
+            ConfigError: The gallery or the history cannot be written; the request was not sent.
+            StorageError: A picture is safe, but the history could not be told.
+        """
+        self._prepare(order)
+        for request, number in zip(order.requests, order.numbers, strict=True):
+            for outcome in self._one(order, request, number):
+                yield outcome
+            if outcome.exit_code not in (ExitCode.OK, ExitCode.REFUSED):
+                return
+
+    def _prepare(self, order: Order) -> None:
+        """Make the folders of the outputs, before anything is paid for."""
+        for output in order.outputs.files:
+            try:
+                self._disk.prepare(output.folder)
+            except OSError as error:
+                raise UsageError(
+                    f"The output folder {output.folder} cannot be written: {error.strerror}.",
+                    code="bad_output",
+                    hint="Choose another place.",
+                ) from None
+
+    def _one(self, order: Order, request: ImageRequest, number: int | None) -> Iterator[Outcome]:
+        """One picture; with ``--retry-lost`` each answer that was lost is an outcome of its own."""
+        previous: str | None = None
+        for remaining in reversed(range(MAX_LOST)):
+            record = Record.sent(
+                request,
+                id=self._new_id(),
+                created_at=self._now(),
+                endpoint=str(order.endpoint) if order.endpoint else None,
+                private=order.private,
+                tags=list(order.tags),
+                rerun_of=previous,
+            )
+            again = False
+            for outcome in self._draw(order, request, record):
+                lost = outcome.error is not None and outcome.error.retry is Retry.IF_TOLD
+                again = lost and order.retry_lost and remaining > 0
+                yield self._export(order, replace(outcome, asked_again=again), number)
+            if not again:
+                return
+            self._tell("The answer was lost; asking again, as --retry-lost says.")
+            previous = record.id
+
+    def _draw(self, order: Order, request: ImageRequest, record: Record) -> Iterator[Outcome]:
+        """Send ``record``'s request; its bytes are on disk before its line in the history is."""
+        attempts = Attempts()
+        with self._gallery.receive(record) as incoming:
+            self._announce(record)
+            try:
+                answer = ask(
+                    lambda: self._painter.paint(request, incoming),
+                    attempts,
+                    patience=order.patience,
+                    tell=self._tell,
+                    sleep=self._sleep,
+                    clock=self._clock,
+                )
+                kept = incoming.keep()
+            except MaiError as error:
+                yield self._failed(record, error, incoming, attempts)
+                return
+            except BaseException:  # Ctrl-C, SIGTERM, or a bug: whatever it is, it is recorded
+                yield self._failed(record, _stopped(attempts), incoming, attempts)
+                raise
+        master = Master.of(answer.picture, kept.name, str(self._gallery.folder))
+        cost = _cost(request, answer, offline=record.offline)
+        record = record.made(
+            answer, master, cost_usd=cost, seconds=attempts.seconds, attempts=attempts.count
+        )
+        if kept.problem:
+            record = replace(record, error=kept.problem.to_json())
+        self._remember(record, kept.path)
+        yield Outcome(record, kept.path, kept.problem, _notes(request, answer))
+
+    def _announce(self, record: Record) -> None:
+        """Put the ``sent`` line on disk; without it nothing leaves."""
+        try:
+            self._history.append(record)
+        except StorageError as error:
+            raise ConfigError(
+                f"{error.message} Nothing was sent.", code="cannot_store", hint=error.hint
+            ) from None
+
+    def _remember(self, record: Record, path: Path) -> None:
+        """Put the end of ``record`` on disk; its picture is safe already."""
+        try:
+            self._history.append(record)
+        except StorageError as error:
+            raise StorageError(
+                f"{error.message} The picture is safe at {path}", code=error.code, hint=error.hint
+            ) from None
+
+    def _failed(
+        self, record: Record, error: MaiError, incoming: Incoming, attempts: Attempts
+    ) -> Outcome:
+        """The end of a request without a picture."""
+        if incoming.size:
+            error.hint = f"What came of it is at {incoming.path}. {error.hint}"
+        ended = record.failed(error, seconds=attempts.seconds, attempts=attempts.count)
+        try:
+            self._history.append(ended)
+        except StorageError as problem:  # the line that says 'sent' stays, and means unknown
+            self._tell(problem.message)
+        return Outcome(ended, error=error)
+
+    def _export(self, order: Order, outcome: Outcome, number: int | None) -> Outcome:
+        """Write the outputs of a picture that is safe in the gallery."""
+        master = outcome.record.master
+        if outcome.path is None or master is None or not order.outputs.files:
+            return outcome
+        exports: list[Export] = []
+        failures: list[str] = []
+        for output in order.outputs.files:
+            target = output.file_for(outcome.path.name, number)
+            try:
+                self._disk.copy(outcome.path, target, overwrite=order.overwrite)
+            except FileExistsError:
+                failures.append(f"{target} appeared meanwhile and was left alone")
+            except OSError as problem:
+                failures.append(f"{target} could not be written: {problem.strerror}")
+            else:
+                exports.append(_export_of(master, target))
+        error = outcome.error or _export_error(failures, outcome.path)
+        record = replace(outcome.record, exports=exports, error=error.to_json() if error else None)
+        self._remember(record, outcome.path)
+        return replace(outcome, record=record, error=error)
+
+
+def _export_error(failures: Sequence[str], master: Path) -> StorageError | None:
+    """What to say of outputs that could not be written."""
+    if not failures:
+        return None
+    return StorageError(
+        f"{'; '.join(failures)}.", code="export_failed", hint=f"The picture is safe at {master}"
+    )
+
+
+def _stopped(attempts: Attempts) -> MaiError:
+    """The error of a request that was cut short from this side."""
+    if attempts.maybe_drawn:
+        return UnknownError(
+            "Stopped while a request was in flight; it may still be billed.",
+            code="interrupted",
+            hint="Look before you ask again.",
+        )
+    return StoppedError("Stopped. Nothing was drawn.", code="stopped")
+
+
+def _export_of(master: Master, target: Path) -> Export:
+    """The record of a copy of ``master``."""
+    return Export(
+        path=str(target),
+        format=FORMATS[target.suffix.lower()],
+        width=master.width,
+        height=master.height,
+        bytes=master.bytes,
+        sha256=master.sha256,
+    )
+
+
+def _cost(request: ImageRequest, answer: Answer, *, offline: bool) -> float | None:
+    """US dollars by the tokens that the service counted; ``None`` where that cannot be told."""
+    if offline:
+        return 0.0
+    usage, price = answer.usage, request.model.price
+    if usage is None or price is None or usage.output_tokens is None:
+        return None
+    return price.cost(
+        text_tokens=usage.input_text_tokens or 0,
+        image_tokens=usage.input_image_tokens or 0,
+        output_tokens=usage.output_tokens,
+    )
+
+
+def _notes(request: ImageRequest, answer: Answer) -> tuple[str, ...]:
+    """What is not as asked for."""
+    size, picture = request.size, answer.picture
+    if size and (size.width, size.height) != (picture.width, picture.height):
+        return (f"The service drew {picture.width}x{picture.height} instead of {size}.",)
+    return ()

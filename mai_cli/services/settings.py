@@ -1,0 +1,79 @@
+"""Which settings hold: flag, then environment, then file, then default."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mai_cli.errors import ConfigError, MaiError, UsageError
+from mai_cli.models.settings import KEYS, Key, Settings
+
+_PATHS = ("gallery", "history")
+_SECRETS = ("api_key",)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Values from one place. ``name`` says which, for people; ``folder`` is where paths start."""
+
+    name: str
+    values: Mapping[str, object]
+    folder: Path
+    is_flags: bool = False
+
+    def origin(self, key: Key) -> str:
+        """Where in this layer the value of ``key`` stands."""
+        return self.name.format(key=key.name, variable=key.variable)
+
+
+def environment(environ: Mapping[str, str], folder: Path) -> Layer:
+    """The layer of the ``MAI_*`` variables; an empty one counts as not set."""
+    values = {key.name: environ[key.variable] for key in KEYS if environ.get(key.variable)}
+    return Layer("{variable}", values, folder)
+
+
+def resolve(layers: list[Layer], defaults: Settings) -> Settings:
+    """The settings that hold, the first layer that has a key winning.
+
+    Raises:
+        UsageError: A flag has a value that cannot be used.
+        ConfigError: Another layer has an unknown key, or a value that cannot be used; also
+            where a layer above hides it, so that a mistake is not found only on a bad day.
+    """
+    chosen: dict[str, Any] = {}
+    origins = {key.name: "default" for key in KEYS}
+    for layer in layers:
+        for key in KEYS:
+            if layer.values.get(key.name) is None:
+                continue
+            value = _read(key, layer)
+            if key.name not in chosen:
+                chosen[key.name] = value
+                origins[key.name] = layer.origin(key)
+    return replace(defaults, **chosen, origins=origins)
+
+
+def _read(key: Key, layer: Layer) -> object:
+    """The value of ``key`` in ``layer``, checked; a path made absolute."""
+    raw = layer.values[key.name]
+    try:
+        value: object = key.parse(raw)
+    except ValueError as error:
+        shown = "" if key.name in _SECRETS else f" '{raw}'"
+        raise _wrong(key, layer, f"The {key.name}{shown} {error}.") from None
+    if key.name in _PATHS and isinstance(value, Path):
+        return (layer.folder / _expand(value)).absolute()
+    return value
+
+
+def _expand(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # no home folder is known; the path is then taken as it stands
+        return path
+
+
+def _wrong(key: Key, layer: Layer, message: str) -> MaiError:
+    if layer.is_flags:
+        return UsageError(message, code="bad_option", hint=f"Change --{key.name}.")
+    return ConfigError(message, code="bad_setting", hint=f"Change {layer.origin(key)}.")
