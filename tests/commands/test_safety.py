@@ -1,0 +1,240 @@
+"""Paid once, never lost: stops, kills, full disks and folders that go away."""
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from mai_cli.adapters.png import PngScan
+from tests.conftest import MAI
+from tests.emulator import Answer, Emulator, error, picture, png
+
+WHOLE = picture(png(1024, 1024)).body
+
+
+def wait_for(condition, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come about in time"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stop_while_drawing_is_at_once_and_recorded_as_unknown(
+    env, foundry, tmp_path, history, sign, code
+):
+    foundry.latency = 20
+    process = subprocess.Popen(
+        [*MAI, "generate", "x", "-n", "2", "--json"],
+        env=env,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    wait_for(lambda: foundry.received)
+    stopped = time.monotonic()
+    process.send_signal(sign)
+    out, err = process.communicate(timeout=10)
+
+    (record,) = history().values()
+    assert process.returncode == code
+    assert time.monotonic() - stopped < 3
+    assert (record["status"], record["error"]["code"]) == ("unknown", "interrupted")
+    assert json.loads(out) == record
+    assert b"it may still be billed" in err
+    assert b"Traceback" not in err
+
+
+def test_a_stop_while_waiting_for_the_quota_is_no_unknown(env, foundry, tmp_path, history):
+    foundry.will(error(429, "RateLimitReached", "Too many.", Retry_After="100"))
+    process = subprocess.Popen(
+        [*MAI, "generate", "x"], env=env, cwd=tmp_path, stderr=subprocess.PIPE
+    )
+    line = process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+
+    (record,) = history().values()
+    assert b"Trying again in 100 s." in line
+    assert process.returncode == 130
+    assert (record["status"], record["error"]["code"]) == ("failed", "stopped")
+
+
+def test_a_kill_while_drawing_leaves_the_sent_line(env, foundry, tmp_path, history):
+    foundry.latency = 20
+    process = subprocess.Popen([*MAI, "generate", "x"], env=env, cwd=tmp_path)
+    wait_for(lambda: foundry.received)
+    process.kill()
+    process.wait()
+
+    assert [record["status"] for record in history().values()] == ["sent"]
+
+
+@pytest.mark.parametrize("where", ["file in the way", "read-only"])
+def test_a_gallery_that_cannot_be_written_is_found_before_paying(
+    mai, foundry, home, history, where
+):
+    if where == "read-only" and os.geteuid() == 0:
+        pytest.skip("nothing is read-only to root")
+    home.mkdir()
+    (home / "gallery").mkdir(mode=0o500) if where == "read-only" else (home / "gallery").touch()
+    result = mai("generate", "x")
+
+    assert result.code == 3
+    assert "Nothing was sent." in result.err
+    assert (foundry.received, history()) == ([], {})
+
+
+def test_a_history_that_cannot_be_written_is_found_before_paying(mai, foundry, home):
+    (home / "history.jsonl").mkdir(parents=True)
+    result = mai("generate", "x")
+
+    assert result.code == 3
+    assert "Nothing was sent." in result.err
+    assert foundry.received == []
+
+
+def test_a_gallery_that_goes_away_is_survived(mai, foundry, home, tmp_path, history):
+    foundry.will(Answer(body=WHOLE, before=lambda: shutil.rmtree(home / "gallery")))
+    result = mai("generate", "x", "-o", "copy.png", TMPDIR=str(tmp_path))
+
+    (record,) = history().values()
+    (rescued,) = tmp_path.glob("mai-*.png")
+    assert result.code == 7
+    assert f"The picture is safe at {rescued}" in result.err
+    assert rescued.read_bytes() == (tmp_path / "copy.png").read_bytes() == png(1024, 1024)
+    assert (record["status"], record["error"]["code"]) == ("ok", "rescued")
+    assert record["master"]["path"] == str(rescued)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A real file system of 256 KiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+NOISE = png(
+    1024, 1024, rows=b"".join(b"\0" + random.Random(n).randbytes(1024) for n in range(1024))
+)
+
+
+def test_a_gallery_on_a_full_disk_is_survived(mai, foundry, small_disk, tmp_path, history):
+    foundry.will(picture(NOISE))
+    result = mai("generate", "x", MAI_GALLERY=str(small_disk), TMPDIR=str(tmp_path))
+
+    (record,) = history().values()
+    (rescued,) = tmp_path.glob("mai-*.png")
+    assert result.code == 7
+    assert "No space left on device" in result.err
+    assert rescued.read_bytes() == NOISE
+    assert record["error"]["code"] == "rescued"
+    assert not [path for path in small_disk.rglob("*") if path.is_file()]
+
+
+def test_an_output_on_a_full_disk_leaves_the_master_safe(
+    mai, foundry, small_disk, masters, history
+):
+    foundry.will(picture(NOISE))
+    result = mai("generate", "x", "-o", str(small_disk / "x.png"))
+
+    (record,) = history().values()
+    assert result.code == 7
+    assert f"The picture is safe at {masters()[0]}" in result.err
+    assert masters()[0].read_bytes() == NOISE
+    assert (record["status"], record["error"]["code"]) == ("ok", "export_failed")
+    assert list(small_disk.iterdir()) == []
+
+
+def test_a_history_on_a_full_disk_keeps_the_picture_and_says_so(mai, foundry, small_disk, masters):
+    page = small_disk / "history.jsonl"
+
+    def fill() -> None:
+        with page.open("ab") as file:
+            file.write(b"x" * (-page.stat().st_size % 4096 - 1) + b"\n")
+        handle = os.open(small_disk / "rest", os.O_WRONLY | os.O_CREAT)
+        with contextlib.suppress(OSError):
+            while True:
+                os.write(handle, b"x" * 4096)
+        os.close(handle)
+
+    foundry.will(Answer(body=WHOLE, before=fill))
+    result = mai("generate", "x", MAI_HISTORY=str(page))
+    lines = page.read_bytes().splitlines()
+
+    assert result.code == 7
+    assert f"The picture is safe at {masters()[0]}" in result.err
+    assert json.loads(lines[0])["status"] == "sent"
+    assert len(lines) == 2
+
+
+def test_a_torn_line_neither_spoils_nor_blocks(mai, home):
+    home.mkdir()
+    (home / "history.jsonl").write_bytes(b'{"id":"a","status":"ok"}\n{"id":"b","sta')
+    assert mai("generate", "x").code == 0
+
+    lines = (home / "history.jsonl").read_bytes().split(b"\n")
+    assert lines[:2] == [b'{"id":"a","status":"ok"}', b'{"id":"b","sta']
+    assert [json.loads(line)["status"] for line in lines[2:4]] == ["sent", "ok"]
+
+
+@pytest.mark.slow
+def test_200_kills_at_random_moments_lose_nothing(env, tmp_path, home, masters):
+    chance = random.Random(20261122)
+    with Emulator(latency=0.03) as foundry:
+        for number in range(200):
+            process = subprocess.Popen(
+                [*MAI, "generate", f"run {number}", "-n", "2", "-o", f"out/{number}.png", "-q"],
+                env=env | {"MAI_ENDPOINT": foundry.url},
+                cwd=tmp_path,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            time.sleep(chance.uniform(0.1, 0.5))
+            process.kill()
+            process.wait()
+        last = subprocess.run(
+            [*MAI, "generate", "the last", "-q"],
+            env=env | {"MAI_ENDPOINT": foundry.url},
+            cwd=tmp_path,
+            check=False,
+        )
+        sent = [json.loads(request.body)["prompt"] for request in foundry.received]
+
+    assert last.returncode == 0
+    records: dict[str, dict] = {}
+    broken = 0
+    for line in (home / "history.jsonl").read_bytes().splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            broken += 1
+            continue
+        records[record["id"]] = record
+    assert broken <= 200
+    prompts = [record["prompt"] for record in records.values()]
+    for prompt in set(sent):
+        assert sent.count(prompt) <= prompts.count(prompt), "a request was sent without a line"
+    by_path = {record["master"]["path"] for record in records.values() if record["master"]}
+    whole = [path for path in masters() if path.suffix == ".png"]
+    for path in whole + sorted((tmp_path / "out").glob("*.png")):
+        scan = PngScan()
+        scan.feed(path.read_bytes())
+        assert scan.finish() is not None, f"{path} is not whole"
+    assert by_path <= {str(path.relative_to(home / "gallery")) for path in whole}
+    statuses = [record["status"] for record in records.values()]
+    assert {"sent", "ok"} == set(statuses), "the moments were not spread over a run"
+    for record in records.values():
+        if record["status"] == "ok":
+            assert (home / "gallery" / record["master"]["path"]).is_file()

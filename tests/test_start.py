@@ -1,0 +1,65 @@
+"""What a start loads; a start is felt on every call."""
+
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+
+HEAVY = {"PIL", "asyncio", "azure", "httpx", "platformdirs", "pydantic", "requests", "rich", "ssl"}
+RUN = """
+import contextlib, io, json, sys
+sys.argv = ["mai", *json.loads(sys.argv[1])]
+from mai_cli.__main__ import main
+with contextlib.suppress(SystemExit):
+    main()
+print(json.dumps(sorted(sys.modules)), file=sys.__stderr__)
+"""
+
+
+def loaded(env: dict[str, str], *args: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, json.dumps(args)],
+        env=env,
+        capture_output=True,
+        timeout=30,
+        check=True,
+    )
+    return {name.partition(".")[0] for name in json.loads(done.stderr.splitlines()[-1])}
+
+
+@pytest.mark.parametrize("args", [["--version"], ["--help"], ["generate", "--help"], []])
+def test_a_start_loads_nothing_heavy(bare, args):
+    assert loaded(bare, *args) & HEAVY == set()
+
+
+def test_completion_loads_nothing_heavy(bare):
+    asked = {"_MAI_COMPLETE": "complete_bash", "COMP_WORDS": "mai gen", "COMP_CWORD": "1"}
+    assert loaded(bare | asked) & HEAVY == set()
+
+
+def test_the_version_loads_no_typer(bare):
+    assert "typer" not in loaded(bare, "--version")
+
+
+@pytest.mark.parametrize(
+    ("settings", "args"),
+    [
+        ({}, ["generate", "x"]),
+        ({}, ["generate", "x", "-s", "abc", "--offline"]),
+        ({"MAI_ENDPOINT": "http://127.0.0.1:9"}, ["generate", "x"]),
+        ({"MAI_OFFLINE": "1"}, ["generate", "x", "--dry-run"]),
+    ],
+)
+def test_a_mistake_is_found_before_anything_heavy_is_loaded(bare, settings, args):
+    assert loaded(bare | settings, *args) & HEAVY == set()
+
+
+def test_a_key_loads_no_azure_and_a_pipe_no_rich(env):
+    modules = loaded(env, "generate", "x")
+
+    # httpx loads Rich for a command of its own wherever Click, which mai does not need, is there.
+    unwanted = HEAVY - {"httpx", "ssl"} - ({"rich"} if find_spec("click") else set())
+    assert "httpx" in modules
+    assert modules & unwanted == set()
