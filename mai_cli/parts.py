@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from mai_cli.errors import AuthError, ConfigError
 from mai_cli.models.settings import Settings
-from mai_cli.services.settings import Layer, environment, resolve
+from mai_cli.services.settings import environment, file, flags, resolve
 from mai_cli.terminal.output import Output, is_terminal, wants_color
 
 if TYPE_CHECKING:
@@ -48,10 +48,16 @@ class Parts:
         self._closing.close()
 
     def configure(
-        self, flags: Mapping[str, object], *, json: bool, quiet: bool, verbose: bool, no_color: bool
+        self,
+        settings: Mapping[str, object],
+        *,
+        json: bool,
+        quiet: bool,
+        verbose: bool,
+        no_color: bool,
     ) -> None:
-        """Take the options of the command; ``flags`` are those that are settings."""
-        self._flags = flags
+        """Take the options of the command; ``settings`` are those that stand in for a setting."""
+        self._flags = settings
         self.output = Output(
             json=json, quiet=quiet, verbose=verbose, color=self._color(no_color=no_color)
         )
@@ -68,11 +74,9 @@ class Parts:
         here = Path.cwd()
         paths = find_paths(self._environ)
         layers = [
-            Layer("--{key}", self._flags, here, is_flags=True),
+            flags(self._flags, here),
             environment(self._environ, here),
-            Layer(
-                f"{{key}} in {paths.config}", config_file.read(paths.config), paths.config.parent
-            ),
+            file(config_file.read(paths.config), paths.config),
         ]
         return resolve(layers, Settings(gallery=paths.gallery, history=paths.history))
 

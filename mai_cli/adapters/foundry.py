@@ -70,6 +70,14 @@ class Foundry:
         """Close the connections."""
         self._client.close()
 
+    def sign_in(self) -> None:
+        """See that there is a credential, and have it at hand.
+
+        Raises:
+            AuthError: There is none.
+        """
+        self._credential.headers()
+
     def paint(self, request: ImageRequest, sink: Sink) -> Answer:
         """Ask for one picture, once; its bytes go to ``sink`` as they come.
 

@@ -63,6 +63,9 @@ class Gallery(Protocol):
 class Painter(Protocol):
     """Draws one picture for one request."""
 
+    def sign_in(self) -> None:
+        """See that there is a credential."""
+
     def paint(self, request: ImageRequest, sink: Incoming, /) -> Answer:
         """Ask once; the bytes go to ``sink`` as they come."""
 
@@ -138,6 +141,7 @@ class Generation:
 
         Raises:
             UsageError: An output cannot be written; nothing was sent.
+            AuthError: There is nothing to sign in with; the request was not sent.
             ConfigError: The gallery or the history cannot be written; the request was not sent.
             StorageError: A picture is safe, but the history could not be told.
         """
@@ -185,6 +189,7 @@ class Generation:
 
     def _draw(self, order: Order, request: ImageRequest, record: Record) -> Iterator[Outcome]:
         """Send ``record``'s request; its bytes are on disk before its line in the history is."""
+        self._painter.sign_in()
         attempts = Attempts()
         with self._gallery.receive(record) as incoming:
             self._announce(record)

@@ -1,6 +1,6 @@
 """Which settings hold: flag, then environment, then file, then default."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,22 +14,28 @@ _SECRETS = ("api_key",)
 
 @dataclass(frozen=True)
 class Layer:
-    """Values from one place. ``name`` says which, for people; ``folder`` is where paths start."""
+    """Values from one place; ``folder`` is where relative paths in it start."""
 
-    name: str
     values: Mapping[str, object]
     folder: Path
+    origin: Callable[[Key], str]
     is_flags: bool = False
 
-    def origin(self, key: Key) -> str:
-        """Where in this layer the value of ``key`` stands."""
-        return self.name.format(key=key.name, variable=key.variable)
+
+def flags(values: Mapping[str, object], folder: Path) -> Layer:
+    """The layer of the command line; ``None`` counts as not given."""
+    return Layer(values, folder, lambda key: f"--{key.name}", is_flags=True)
 
 
 def environment(environ: Mapping[str, str], folder: Path) -> Layer:
     """The layer of the ``MAI_*`` variables; an empty one counts as not set."""
     values = {key.name: environ[key.variable] for key in KEYS if environ.get(key.variable)}
-    return Layer("{variable}", values, folder)
+    return Layer(values, folder, lambda key: key.variable)
+
+
+def file(values: Mapping[str, object], path: Path) -> Layer:
+    """The layer of the configuration file at ``path``."""
+    return Layer(values, path.parent, lambda key: f"{key.name} in {path}")
 
 
 def resolve(layers: list[Layer], defaults: Settings) -> Settings:
@@ -75,5 +81,5 @@ def _expand(path: Path) -> Path:
 
 def _wrong(key: Key, layer: Layer, message: str) -> MaiError:
     if layer.is_flags:
-        return UsageError(message, code="bad_option", hint=f"Change --{key.name}.")
+        return UsageError(message, code="bad_option", hint=f"Change {layer.origin(key)}.")
     return ConfigError(message, code="bad_setting", hint=f"Change {layer.origin(key)}.")

@@ -85,7 +85,10 @@ class Incoming:
                 return self._place()
             except OSError as error:
                 self._rescue(error)
-        os.fsync(self._file.fileno())
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise _lost(error, self.path.parent) from None
         why = self._problem and self._problem.strerror
         problem = StorageError(
             f"The gallery {self._gallery} cannot be written: {why}.",
@@ -113,14 +116,15 @@ class Incoming:
             raise _lost(problem, self.path.parent)
         self._problem = problem
         source = self.path.open("rb") if self._file.closed else self._file
-        rescue = Path(tempfile.gettempdir()) / f"mai-{self._id}.png"
         try:
             source.seek(0)
-            with rescue.open("xb") as copy:
+            handle, name = tempfile.mkstemp(prefix=f"mai-{self._id}-", suffix=".png")
+            rescue = Path(name)
+            with os.fdopen(handle, "wb") as copy:
                 shutil.copyfileobj(source, copy)
             target = rescue.open("r+b", buffering=0)
         except OSError as error:
-            raise _lost(error, rescue.parent) from None
+            raise _lost(error, Path(tempfile.gettempdir())) from None
         target.seek(0, os.SEEK_END)
         source.close()
         with suppress(OSError):
