@@ -1,6 +1,5 @@
 """The command tree, and the one place where failures become messages and exit codes."""
 
-import signal
 from typing import Annotated, NoReturn
 
 import typer
@@ -37,8 +36,8 @@ def mai(context: typer.Context, version: Version = False) -> None:
 
 def main(argv: list[str]) -> NoReturn:
     """Run ``mai`` with ``argv`` and end the process with the exit code."""
-    signal.signal(signal.SIGTERM, _terminate)
     with Parts(wants_json="--json" in argv) as parts:
+        parts.stops.listen()
         raise SystemExit(_run(argv, parts))
 
 
@@ -62,8 +61,3 @@ def _usage_error(error: typer.TyperException) -> MaiError:
     path = context.command_path if context else "mai"
     message = error.format_message()
     return UsageError(message, code="bad_option", hint=f"See '{path} --help'.")
-
-
-def _terminate(_signal: int, _frame: object) -> NoReturn:
-    """End as on Ctrl-C, with what was in flight recorded."""
-    raise SystemExit(ExitCode.TERMINATED)

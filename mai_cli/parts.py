@@ -17,6 +17,7 @@ from mai_cli.errors import AuthError, ConfigError
 from mai_cli.models.settings import Settings
 from mai_cli.services.settings import environment, file, flags, resolve
 from mai_cli.terminal.output import Output, is_terminal, wants_color
+from mai_cli.terminal.stopping import Stops
 
 if TYPE_CHECKING:
     from mai_cli.adapters.credentials import Credential
@@ -34,6 +35,7 @@ class Parts:
         self._environ = os.environ
         self._closing = ExitStack()
         self._flags: Mapping[str, object] = {}
+        self.stops = Stops()
         self.output = Output(json=wants_json, color=self._color(no_color=False))
 
     def __enter__(self) -> Self:
@@ -95,6 +97,7 @@ class Parts:
             history=History(self.settings.history),
             disk=atomic,
             tell=self.output.note,
+            hold=self.stops.held,
         )
 
     @property

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -108,7 +108,10 @@ class Order:
 
 
 class Generation:
-    """Makes pictures with the parts it is given; time and chance are parts too."""
+    """Makes pictures with the parts it is given; time and chance are parts too.
+
+    ``hold`` keeps a stop from coming between a picture that has come and its record.
+    """
 
     def __init__(
         self,
@@ -118,6 +121,7 @@ class Generation:
         history: History,
         disk: Disk,
         tell: Callable[[str], None],
+        hold: Callable[[], AbstractContextManager[None]] = nullcontext,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -128,6 +132,7 @@ class Generation:
         self._history = history
         self._disk = disk
         self._tell = tell
+        self._hold = hold
         self._clock = clock
         self._sleep = sleep
         self._now = now
@@ -143,7 +148,6 @@ class Generation:
             UsageError: An output cannot be written; nothing was sent.
             AuthError: There is nothing to sign in with; the request was not sent.
             ConfigError: The gallery or the history cannot be written; the request was not sent.
-            StorageError: A picture is safe, but the history could not be told.
         """
         self._prepare(order)
         for request, number in zip(order.requests, order.numbers, strict=True):
@@ -202,22 +206,32 @@ class Generation:
                     sleep=self._sleep,
                     clock=self._clock,
                 )
-                kept = incoming.keep()
+                with self._hold():
+                    outcome = self._made(request, record, answer, incoming.keep(), attempts)
             except MaiError as error:
                 yield self._failed(record, error, incoming, attempts)
                 return
             except BaseException:  # Ctrl-C, SIGTERM, or a bug: whatever it is, it is recorded
                 yield self._failed(record, _stopped(attempts), incoming, attempts)
                 raise
+        yield outcome
+
+    def _made(
+        self,
+        request: ImageRequest,
+        record: Record,
+        answer: Answer,
+        kept: Kept,
+        attempts: Attempts,
+    ) -> Outcome:
+        """The end of a request whose picture is on disk."""
         master = Master.of(answer.picture, kept.name, str(self._gallery.folder))
         cost = _cost(request, answer, offline=record.offline)
-        record = record.made(
+        made = record.made(
             answer, master, cost_usd=cost, seconds=attempts.seconds, attempts=attempts.count
         )
-        if kept.problem:
-            record = replace(record, error=kept.problem.to_json())
-        self._remember(record, kept.path)
-        yield Outcome(record, kept.path, kept.problem, _notes(request, answer))
+        outcome = Outcome(made, kept.path, notes=_notes(request, answer))
+        return self._remember(outcome, kept.problem)
 
     def _announce(self, record: Record) -> None:
         """Put the ``sent`` line on disk; without it nothing leaves."""
@@ -228,14 +242,17 @@ class Generation:
                 f"{error.message} Nothing was sent.", code="cannot_store", hint=error.hint
             ) from None
 
-    def _remember(self, record: Record, path: Path) -> None:
-        """Put the end of ``record`` on disk; its picture is safe already."""
+    def _remember(self, outcome: Outcome, error: MaiError | None) -> Outcome:
+        """Put ``outcome``, which ``error`` did not keep from a picture, into the history."""
+        record = replace(outcome.record, error=error.to_json() if error else None)
         try:
             self._history.append(record)
-        except StorageError as error:
-            raise StorageError(
-                f"{error.message} The picture is safe at {path}", code=error.code, hint=error.hint
-            ) from None
+        except StorageError as problem:
+            if error:
+                self._tell(error.message)
+            problem.hint = f"The picture is safe at {outcome.path}. {problem.hint}"
+            record, error = replace(record, error=problem.to_json()), problem
+        return replace(outcome, record=record, error=error)
 
     def _failed(
         self, record: Record, error: MaiError, incoming: Incoming, attempts: Attempts
@@ -267,10 +284,11 @@ class Generation:
                 failures.append(f"{target} could not be written: {problem.strerror}")
             else:
                 exports.append(_export_of(master, target))
-        error = outcome.error or _export_error(failures, outcome.path)
-        record = replace(outcome.record, exports=exports, error=error.to_json() if error else None)
-        self._remember(record, outcome.path)
-        return replace(outcome, record=record, error=error)
+        if outcome.error:  # it weighs more, and is told by whoever takes the outcome
+            for failure in failures:
+                self._tell(f"{failure}.")
+        exported = replace(outcome, record=replace(outcome.record, exports=exports))
+        return self._remember(exported, outcome.error or _export_error(failures, outcome.path))
 
 
 def _export_error(failures: Sequence[str], master: Path) -> StorageError | None:

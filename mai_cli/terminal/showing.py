@@ -23,6 +23,7 @@ def show_outcome(output: Output, outcome: Outcome, *, to_stdout: bool) -> None:
         output.note(note)
     if outcome.error:
         output.error(outcome.error, with_json=False)
+        output.note(f"Recorded as {record.status}, id {record.id}")
     else:
         output.note(_summary(record))
 

@@ -175,6 +175,7 @@ def test_a_history_on_a_full_disk_keeps_the_picture_and_says_so(mai, foundry, sm
 
     assert result.code == 7
     assert f"The picture is safe at {masters()[0]}" in result.err
+    assert result.lines == [str(masters()[0])]
     assert json.loads(lines[0])["status"] == "sent"
     assert len(lines) == 2
 
