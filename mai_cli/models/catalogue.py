@@ -130,7 +130,6 @@ MODELS = (
         background=False,
         price=Price(5, 8, 47, _PRICED, _PRICE_PAGE),
         retires_on=date(2026, 10, 1),
-        replacement="MAI-Image-2.6",
         source=_LEARN,
     ),
     Model(
@@ -143,7 +142,6 @@ MODELS = (
         # A blog of Microsoft's says 33 for image out; price page and invoices say 19.50.
         price=Price(1.75, 1.75, 19.50, _PRICED, _PRICE_PAGE),
         retires_on=date(2026, 10, 1),
-        replacement="MAI-Image-2.6-Flash",
         source=_LEARN,
     ),
     Model(

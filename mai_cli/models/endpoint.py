@@ -10,10 +10,11 @@ GENERATIONS = "/mai/v1/images/generations"
 # What may follow the base in an address copied from a portal, a sample or another tool. A path
 # that matches none of these is the prefix of a gateway, and is kept.
 _KNOWN_PATH = re.compile(
-    r"/(mai(/v\d+(/images(/(generations|edits))?)?)?"
-    r"|openai(/.*)?|models(/.*)?|api/projects(/.*)?)/*\Z",
+    r"(/+(mai(/v\d+(/images(/(generations|edits))?)?)?"
+    r"|openai(/.*)?|models(/.*)?|api/projects(/.*)?))+/*\Z",
     re.IGNORECASE,
 )
+_NETLOC = re.compile(r"[^\[\]]*|\[[^\[\]]*\](:\d*)?")
 _SIBLING_HOST = re.compile(r"([^.]+)\.(openai|cognitiveservices)\.azure\.com", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:.]+", re.IGNORECASE | re.ASCII)
 
@@ -77,14 +78,16 @@ def is_loopback(host: str) -> bool:
 def _split(text: str) -> tuple[SplitResult, str]:
     """``text`` as a URL and its scheme; a bare host is taken as ``https``, loopback as ``http``."""
     text = text.strip().strip("'\"").strip()
-    if any(ord(character) <= ord(" ") or ord(character) > ord("~") for character in text):
+    if any(not "!" <= character <= "~" or character in "'\"" for character in text):
         raise ValueError("has a space or a character that no address has")
+    has_scheme = "://" in text
     try:
-        if "://" not in text:
-            parts = urlsplit(f"//{text}")
-            return parts, "http" if is_loopback(parts.hostname or "") else "https"
-        parts = urlsplit(text)
-        _ = parts.port
+        parts = urlsplit(text if has_scheme else f"//{text}")
+        port = parts.port
     except ValueError:
         raise ValueError("is not a web address") from None
-    return parts, parts.scheme.lower()
+    if port == 0 or not _NETLOC.fullmatch(parts.netloc):
+        raise ValueError("is not a web address")
+    if has_scheme:
+        return parts, parts.scheme
+    return parts, "http" if is_loopback(parts.hostname or "") else "https"

@@ -57,6 +57,12 @@ class ImageRequest:
                 code="bad_prompt",
                 hint="Put it in a file saved as UTF-8 and give that with --prompt-file.",
             )
+        if _has_surrogates(self.deployment):
+            raise UsageError(
+                "The name of the deployment is not valid UTF-8.",
+                code="bad_option",
+                hint="Write it in UTF-8.",
+            )
         if self.background and not self.model.background:
             raise self._not_offered("--background")
         if self.web_grounding and not self.model.web_grounding:

@@ -39,6 +39,14 @@ class Settings:
     origins: Mapping[str, str] = field(default_factory=dict)
 
 
+def expand_home(path: Path) -> Path:
+    """``path`` with ``~`` replaced; as it stands where no home folder is known."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("must be a text that is not empty")
@@ -71,7 +79,7 @@ def _seconds(value: object) -> float:
         raise ValueError(problem)  # noqa: TRY004 - whoever calls turns ValueError into a message
     try:
         seconds = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ValueError(problem) from None
     if math.isnan(seconds) or not 1 <= seconds <= MAX_TIMEOUT_SECONDS:
         raise ValueError(problem)

@@ -11,6 +11,7 @@ DEFAULT_SIZE = "1024x1024"
 AUTO = "auto"
 RATIOS = {"square": "1:1", "landscape": "3:2", "portrait": "2:3", "wide": "16:9", "tall": "9:16"}
 
+_LONGEST_SIDE = 1 << 20  # of a size that is suggested
 _EXACT = re.compile(r"(\d{1,9})\s*[xX×]\s*(\d{1,9})", re.ASCII)
 _RATIO = re.compile(r"(\d{1,4}(?:\.\d{1,4})?):(\d{1,4}(?:\.\d{1,4})?)", re.ASCII)
 
@@ -96,6 +97,7 @@ def _exact(width: int, height: int, model: Model) -> Size:
 
 def _nearest(width: int, height: int, max_pixels: int | None) -> Size:
     """The drawable size nearest to that one, of the same shape where it is too large."""
+    width, height = min(width, _LONGEST_SIDE), min(height, _LONGEST_SIDE)
     if max_pixels and width * height > max_pixels and min(width, height) > 0:
         ratio = width / height
         shaped = _of_ratio(ratio, max_pixels)

@@ -8,6 +8,9 @@ from pathlib import Path
 from mai_cli.errors import UsageError
 
 FORMATS = {".png": "png"}
+MAX_NAME_BYTES = 240
+"""File systems take 255; the rest is room for a number."""
+
 _LATER = (".webp", ".jpg", ".jpeg", ".avif")
 
 
@@ -30,8 +33,12 @@ class Output:
                 "An output has no name.", code="bad_output", hint="Give a file such as hero.png."
             )
         path = Path(text).absolute()
-        if text.endswith(("/", os.sep)) or path.is_dir():
+        if text.endswith(("/", os.sep)) or _is_folder(path):
             return cls(path, is_folder=True)
+        if len(os.fsencode(path.name)) > MAX_NAME_BYTES:
+            raise UsageError(
+                f"The name of the output is too long: {text}", code="bad_output", hint="Shorten it."
+            )
         ending = path.suffix.lower()
         if ending in FORMATS:
             return cls(path, is_folder=False)
@@ -97,18 +104,28 @@ def check_targets(outputs: Outputs, numbers: Sequence[int | None], *, overwrite:
     """
     seen: set[Path] = set()
     for output in outputs.files:
-        if output.is_folder:
-            continue  # the names in it are new each time
-        for number in numbers:
-            file = output.file_for("", number)
-            if file in seen:
+        files = [output.path]  # the names in a folder are new each time
+        if not output.is_folder:
+            files = [output.file_for("", number) for number in numbers]
+        for file in files:
+            place = file.parent.resolve() / file.name
+            if place in seen:
                 raise UsageError(
                     f"Two outputs have the same name: {file}", code="bad_output", hint="Rename one."
                 )
-            seen.add(file)
-            if file.is_dir() or (os.path.lexists(file) and not overwrite):
+            seen.add(place)
+            in_the_way = _is_folder(file) or (os.path.lexists(file) and not overwrite)
+            if in_the_way and not output.is_folder:
                 raise UsageError(
                     f"The output exists: {file}",
                     code="output_exists",
                     hint="Choose another name, or add --overwrite.",
                 )
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether ``path`` is a folder; no if that cannot be told."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False

@@ -30,6 +30,9 @@ from mai_cli.services.retrying import Attempts, Patience, ask
 MAX_LOST = 3
 """How often a picture whose answer was lost is asked for with ``--retry-lost``."""
 
+MAX_REFUSALS = 5
+"""In a row; more can make the service block the whole resource."""
+
 
 class Incoming(Protocol):
     """A picture on its way to disk."""
@@ -141,8 +144,8 @@ class Generation:
     def run(self, order: Order) -> Iterator[Outcome]:
         """Make the pictures of ``order`` one after the other, yielding each as soon as it is safe.
 
-        A picture that is refused does not keep the others from their chance; after any other
-        failure nothing more is sent.
+        A picture that is refused does not keep the others from their chance, unless too many are
+        in a row or the resource is blocked; after any other failure nothing more is sent.
 
         Raises:
             UsageError: An output cannot be written; nothing was sent.
@@ -150,9 +153,15 @@ class Generation:
             ConfigError: The gallery or the history cannot be written; the request was not sent.
         """
         self._prepare(order)
+        refusals = 0
         for request, number in zip(order.requests, order.numbers, strict=True):
             for outcome in self._one(order, request, number):
                 yield outcome
+            refusals = refusals + 1 if outcome.exit_code is ExitCode.REFUSED else 0
+            blocked = outcome.error is not None and outcome.error.code == "resource_blocked"
+            if blocked or refusals == MAX_REFUSALS:
+                self._tell("Nothing more is sent: going on could lock the resource for days.")
+                return
             if outcome.exit_code not in (ExitCode.OK, ExitCode.REFUSED):
                 return
 
@@ -195,6 +204,7 @@ class Generation:
         """Send ``record``'s request; its bytes are on disk before its line in the history is."""
         self._painter.sign_in()
         attempts = Attempts()
+        outcome: Outcome | None = None
         with self._gallery.receive(record) as incoming:
             self._announce(record)
             try:
@@ -212,7 +222,7 @@ class Generation:
                 yield self._failed(record, error, incoming, attempts)
                 return
             except BaseException:  # Ctrl-C, SIGTERM, or a bug: whatever it is, it is recorded
-                yield self._failed(record, _stopped(attempts), incoming, attempts)
+                yield outcome or self._failed(record, _stopped(attempts), incoming, attempts)
                 raise
         yield outcome
 

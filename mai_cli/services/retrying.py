@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mai_cli.errors import MaiError, Retry
+from mai_cli.errors import ExitCode, MaiError, Retry
 from mai_cli.models.answer import Answer
 
 
@@ -97,7 +97,7 @@ def _attempt(send: Callable[[], Answer], attempts: Attempts, clock: Callable[[],
     try:
         return send()
     except MaiError as error:
-        attempts.maybe_drawn = error.retry is Retry.IF_TOLD
+        attempts.maybe_drawn = error.exit_code is ExitCode.UNKNOWN
         raise
     finally:
         attempts.seconds = clock() - started

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mai_cli.errors import ConfigError, MaiError, UsageError
-from mai_cli.models.settings import KEYS, Key, Settings
+from mai_cli.models.settings import KEYS, Key, Settings, expand_home
 
 _PATHS = ("gallery", "history")
 _SECRETS = ("api_key",)
@@ -65,18 +65,13 @@ def _read(key: Key, layer: Layer) -> object:
     try:
         value: object = key.parse(raw)
     except ValueError as error:
-        shown = "" if key.name in _SECRETS else f" '{raw}'"
+        # An address may carry a password before '@' or a key behind '?'.
+        is_secret = key.name in _SECRETS or set("@?") & set(str(raw))
+        shown = "" if is_secret else f" '{raw}'"
         raise _wrong(key, layer, f"The {key.name}{shown} {error}.") from None
     if key.name in _PATHS and isinstance(value, Path):
-        return (layer.folder / _expand(value)).absolute()
+        return (layer.folder / expand_home(value)).absolute()
     return value
-
-
-def _expand(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError:  # no home folder is known; the path is then taken as it stands
-        return path
 
 
 def _wrong(key: Key, layer: Layer, message: str) -> MaiError:

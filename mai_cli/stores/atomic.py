@@ -35,7 +35,11 @@ def _place_new(partial: Path, final: Path) -> None:
             raise
         # Without links: reserve the name, which fails if it is taken, then fill it in one step.
         os.close(os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        partial.replace(final)
+        try:
+            partial.replace(final)
+        except OSError:
+            final.unlink()
+            raise
     else:
         partial.unlink()
 

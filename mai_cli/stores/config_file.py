@@ -24,7 +24,7 @@ def read(path: Path) -> dict[str, object]:
         raise _unreadable(f"{path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise _unreadable(f"{path} is not UTF-8 text.") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise _unreadable(f"{path} is not TOML: {error}.") from None
     known = [key.name for key in KEYS if key.in_file]
     for name in values:
@@ -52,7 +52,7 @@ def _advice(name: str, known: list[str]) -> str:
 def _line_of(name: str, text: str) -> int:
     """The line on which the key or table ``name`` stands."""
     pattern = re.compile(rf"\s*(\[+\s*)?[\"']?{re.escape(name)}[\"']?\s*[=.\]]")
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if pattern.match(line):
             return number
     return 1

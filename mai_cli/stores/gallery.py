@@ -89,6 +89,10 @@ class Incoming:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise _lost(error, self.path.parent) from None
+        with suppress(OSError):  # whole, and named like it from here on
+            whole = self.path.with_suffix(".png")
+            place(self.path, whole)
+            self.path = whole
         why = self._problem and self._problem.strerror
         problem = StorageError(
             f"The gallery {self._gallery} cannot be written: {why}.",
@@ -118,13 +122,13 @@ class Incoming:
         source = self.path.open("rb") if self._file.closed else self._file
         try:
             source.seek(0)
-            handle, name = tempfile.mkstemp(prefix=f"mai-{self._id}-", suffix=".png")
+            handle, name = tempfile.mkstemp(prefix=f"mai-{self._id}-", suffix=".part")
             rescue = Path(name)
             with os.fdopen(handle, "wb") as copy:
                 shutil.copyfileobj(source, copy)
             target = rescue.open("r+b", buffering=0)
         except OSError as error:
-            raise _lost(error, Path(tempfile.gettempdir())) from None
+            raise _lost(error, "the temporary folder") from None
         target.seek(0, os.SEEK_END)
         source.close()
         with suppress(OSError):
@@ -147,7 +151,7 @@ class Incoming:
                 self.path.unlink()
 
 
-def _lost(problem: OSError, folder: Path) -> UnknownError:
+def _lost(problem: OSError, folder: Path | str) -> UnknownError:
     return UnknownError(
         f"A picture came, but neither the gallery nor {folder} can take it: {problem.strerror}.",
         code="not_stored",

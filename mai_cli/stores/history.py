@@ -1,7 +1,9 @@
 """The history: a JSON Lines file in which the last line with an id is that record's state."""
 
+import errno
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from mai_cli.errors import StorageError
@@ -44,14 +46,23 @@ class History:
             size = os.fstat(handle).st_size
             if size and _last_byte(handle) != b"\n":
                 line = b"\n" + line
-            if os.write(handle, line) != len(line):
-                os.ftruncate(handle, size)
-                raise OSError(0, "the disk is full")
-            os.fsync(handle)
+            try:
+                _write(handle, line)
+            except OSError:
+                with suppress(OSError):
+                    os.ftruncate(handle, size)
+                raise
         finally:
             os.close(handle)
         if not size:
             sync_folder(self._path.parent)
+
+
+def _write(handle: int, line: bytes) -> None:
+    """Write ``line`` in one piece and flush it to disk."""
+    if os.write(handle, line) != len(line):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.fsync(handle)
 
 
 def _last_byte(handle: int) -> bytes:

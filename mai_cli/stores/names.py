@@ -13,7 +13,9 @@ SHORT_ID = 8
 
 _WORD = re.compile(r"[a-z0-9]+")
 _ILLEGAL = re.compile(r'[\x00-\x1f\x7f<>:"\\|?*\ud800-\udfff]+')
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?\Z", re.IGNORECASE)
+_RESERVED = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d\xb9\xb2\xb3]) *(\..*)?\Z", re.IGNORECASE
+)
 
 
 def master_name(template: str, record: Record) -> str:

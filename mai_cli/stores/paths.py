@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mai_cli.models.settings import expand_home
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -17,7 +19,7 @@ class Paths:
 def find_paths(environ: Mapping[str, str]) -> Paths:
     """Everything under ``MAI_HOME`` where that is set, else in the user's folders."""
     if home := environ.get("MAI_HOME"):
-        folder = Path(home).expanduser().absolute()
+        folder = expand_home(Path(home)).absolute()
         paths = Paths(folder / "config.toml", folder / "history.jsonl", folder / "gallery")
     else:
         import platformdirs  # noqa: PLC0415 - slow, and not needed with MAI_HOME
@@ -29,5 +31,5 @@ def find_paths(environ: Mapping[str, str]) -> Paths:
             dirs.user_pictures_path / "mai",
         )
     if config := environ.get("MAI_CONFIG"):
-        return Paths(Path(config).expanduser().absolute(), paths.history, paths.gallery)
+        return Paths(expand_home(Path(config)).absolute(), paths.history, paths.gallery)
     return paths

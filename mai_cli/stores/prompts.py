@@ -21,7 +21,7 @@ def find_prompt(argument: str | None, file: str | None, stdin: TextIO | None) ->
             "Leave one of them out.",
         )
     if file is not None or argument == "-":
-        return read_prompt(file or "-", stdin)
+        return read_prompt("-" if file is None else file, stdin)
     if argument is None:
         raise _wrong(
             "There is no prompt.",

@@ -275,6 +275,16 @@ def test_a_refusal_does_not_keep_the_others_from_their_chance(mai, foundry, hist
     assert [record["status"] for record in history().values()] == ["refused", "ok", "ok"]
 
 
+def test_after_five_refusals_in_a_row_nothing_more_is_sent(mai, foundry):
+    foundry.will(FILTERED, FILTERED)
+    foundry.will(picture(png(1024, 1024)))
+    foundry.always(FILTERED)
+    result = mai("generate", "x", "-n", "20")
+
+    assert (result.code, len(foundry.received)) == (11, 8)
+    assert "Nothing more is sent" in result.err
+
+
 def test_after_any_other_failure_nothing_more_is_sent(mai, foundry, history):
     foundry.will(error(504, "x", "gateway"))
     result = mai("generate", "x", "-n", "3")

@@ -1,0 +1,209 @@
+import json
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from mai_cli.errors import UsageError
+from mai_cli.models.catalogue import Model, find
+from mai_cli.models.request import ImageRequest, parse_params
+from mai_cli.models.size import Size
+
+SQUARE = Size(1024, 1024)
+any_text = st.text(st.characters(exclude_categories=()))
+
+
+def request(**changes: object) -> ImageRequest:
+    facts = {
+        "prompt": "a lighthouse at dawn",
+        "deployment": "pictures",
+        "model": find("MAI-Image-2.7"),
+        "size": SQUARE,
+    }
+    return ImageRequest(**(facts | changes))
+
+
+def refused(**changes: object) -> UsageError:
+    with pytest.raises(UsageError) as caught:
+        request(**changes)
+    return caught.value
+
+
+def test_the_body_has_the_documented_fields_and_no_others():
+    assert request().body == {
+        "model": "pictures",
+        "prompt": "a lighthouse at dawn",
+        "width": 1024,
+        "height": 1024,
+    }
+
+
+def test_the_body_has_what_newer_models_offer_where_it_is_asked_for():
+    body = request(background="transparent", web_grounding=True, params={"style": "vivid"}).body
+
+    assert list(body) == [
+        "model",
+        "prompt",
+        "width",
+        "height",
+        "background",
+        "web_grounding",
+        "style",
+    ]
+    assert (body["background"], body["web_grounding"]) == ("transparent", True)
+    assert body["style"] == "vivid"
+
+
+def test_no_sides_are_sent_where_the_service_chooses_them():
+    assert request(size=None).settings == {"auto_aspect_ratio": True}
+
+
+def test_the_settings_are_the_body_without_deployment_and_prompt():
+    asked = request(background="opaque")
+
+    assert asked.body == {"model": "pictures", "prompt": asked.prompt, **asked.settings}
+    assert not {"model", "prompt"} & asked.settings.keys()
+
+
+@pytest.mark.parametrize("prompt", ["", " ", "\n\t \u2003"])
+def test_an_empty_prompt_is_refused(prompt):
+    error = refused(prompt=prompt)
+
+    assert (error.code, error.message) == ("bad_prompt", "The prompt is empty.")
+
+
+@pytest.mark.parametrize("prompt", ["a \udcff fox", "\ud800", "fox\udfff"])
+def test_a_prompt_that_is_not_utf8_is_refused(prompt):
+    error = refused(prompt=prompt)
+
+    assert (error.code, error.message) == ("bad_prompt", "The prompt is not valid UTF-8.")
+
+
+@pytest.mark.parametrize(
+    "prompt", ["雪の中の狐", "a\0b", "🦊\u200d", "line\nline\u2028line", "e\u0301"]
+)
+def test_a_prompt_is_sent_as_it_is(prompt):
+    assert request(prompt=prompt).body["prompt"] == prompt
+
+
+def test_a_deployment_that_is_not_utf8_is_refused():
+    assert isinstance(refused(deployment="pictures-\udcff"), UsageError)
+
+
+@pytest.mark.parametrize(
+    ("model", "changes", "option"),
+    [
+        ("MAI-Image-2.6", {"background": "opaque"}, "--background"),
+        ("MAI-Image-2.5", {"background": "transparent"}, "--background"),
+        ("MAI-Image-2.5", {"web_grounding": True}, "--web-grounding"),
+        ("MAI-Image-2e", {"web_grounding": True}, "--web-grounding"),
+    ],
+)
+def test_what_the_model_does_not_offer_is_refused(model, changes, option):
+    error = refused(model=find(model), **changes)
+
+    assert (error.code, error.message) == ("not_offered", f"{model} does not offer {option}.")
+
+
+def test_everything_may_be_asked_of_a_model_that_is_not_known():
+    asked = request(model=Model.unknown(), size=None, background="opaque", web_grounding=True)
+
+    assert asked.settings == {
+        "auto_aspect_ratio": True,
+        "background": "opaque",
+        "web_grounding": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "size", "dollars"),
+    [
+        ("MAI-Image-2.6", SQUARE, 0.038937),
+        ("MAI-Image-2.6", Size(1360, 768), 0.038785),
+        ("MAI-Image-2.6", None, 0.087577),
+        ("MAI-Image-2.7-Flash", SQUARE, None),
+        ("no such model", SQUARE, None),
+        ("no such model", None, None),
+    ],
+)
+def test_the_estimate_is_by_the_price_list_and_the_worst_case(model, size, dollars):
+    assert request(model=find(model), size=size).estimated_cost == dollars
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [
+        ("style=vivid", "style", "vivid"),
+        ("seed=7", "seed", 7),
+        ("scale=0.5", "scale", 0.5),
+        ("fast=true", "fast", True),
+        ("extra=null", "extra", None),
+        ('extra={"a": [1, "é"]}', "extra", {"a": [1, "é"]}),
+        ('quoted="7"', "quoted", "7"),
+        ("empty=", "empty", ""),
+        ("a=b=c", "a", "b=c"),
+        (" spaced = x", "spaced", " x"),
+        ("bad=NaN", "bad", "NaN"),
+        ("bad=[Infinity]", "bad", "[Infinity]"),
+        ('bad="\\ud800"', "bad", '"\\ud800"'),
+        (f"deep={'[' * 100_000}", "deep", "[" * 100_000),
+        (f"long={'1' * 5000}", "long", "1" * 5000),
+    ],
+)
+def test_a_parameter_is_sent_as_json_where_it_is_json_that_can_be_sent(text, key, value):
+    assert parse_params([text]) == {key: value}
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["style"], "'style' is not a parameter."),
+        (["=vivid"], "'=vivid' is not a parameter."),
+        ([" =vivid"], "' =vivid' is not a parameter."),
+        (["a=1", "b=2", "a=1"], "--param sets 'a' twice."),
+        (["a=\udcff"], "The value of 'a' is not valid UTF-8."),
+    ],
+)
+def test_what_is_no_parameter_is_refused(texts, message):
+    with pytest.raises(UsageError) as caught:
+        parse_params(texts)
+
+    assert (caught.value.code, caught.value.message) == ("bad_option", message)
+
+
+@pytest.mark.parametrize(
+    ("key", "option"),
+    [
+        ("model", "--deployment"),
+        ("prompt", "PROMPT"),
+        ("width", "--size"),
+        ("height", "--size"),
+        ("size", "--size"),
+        ("auto_aspect_ratio", "--size auto"),
+        ("background", "--background"),
+        ("web_grounding", "--web-grounding"),
+        ("n", "--count"),
+        (" width ", "--size"),
+    ],
+)
+def test_a_field_with_an_option_of_its_own_is_no_parameter(key, option):
+    with pytest.raises(UsageError) as caught:
+        parse_params([f"{key}=1"])
+
+    assert caught.value.message == f"--param cannot set '{key.strip()}'."
+    assert caught.value.hint == f"Use {option}."
+
+
+@given(texts=st.lists(st.builds("{}={}".format, any_text, any_text) | any_text, max_size=4))
+@example(texts=['a="\\udcff"'])
+@example(texts=["\udcff=1"])
+@settings(deadline=None)
+def test_parameters_can_be_sent_or_are_refused(texts):
+    try:
+        params = parse_params(texts)
+    except UsageError:
+        return
+    body = request(params=params).body
+    sent = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    assert json.loads(sent) == body
+    assert (body["model"], body["width"], body["height"]) == ("pictures", 1024, 1024)

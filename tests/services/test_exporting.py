@@ -1,0 +1,186 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mai_cli.errors import UsageError
+from mai_cli.services.exporting import Output, Outputs, check_targets, parse_outputs
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refused(call, *args, **options):
+    with pytest.raises(UsageError) as caught:
+        call(*args, **options)
+    return caught.value
+
+
+def parse(*texts, pictures=1, json=False, stdout_is_terminal=False):
+    return parse_outputs(texts, pictures=pictures, json=json, stdout_is_terminal=stdout_is_terminal)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "is_folder"),
+    [
+        ("hero.png", "hero.png", False),
+        ("HERO.PNG", "HERO.PNG", False),
+        ("a/b.c/hero.v2.png", "a/b.c/hero.v2.png", False),
+        (" .png", " .png", False),
+        ("drafts/", "drafts", True),
+        ("drafts.png/", "drafts.png", True),
+        ("there", "there", True),
+        ("there.png", "there.png", True),
+        (".", ".", True),
+    ],
+)
+def test_an_output_is_a_file_or_a_folder(here, text, path, is_folder):
+    (here / "there").mkdir()
+    (here / "there.png").mkdir()
+
+    output = Output.parse(text)
+
+    assert (output.path, output.is_folder) == (here / path, is_folder)
+    assert output.folder == (output.path if is_folder else output.path.parent)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "An output has no name."),
+        ("a\0.png", "An output has no name."),
+        ("hero.webp", "This version of mai cannot write webp yet: hero.webp"),
+        ("hero.JPEG", "This version of mai cannot write jpeg yet: hero.JPEG"),
+        ("hero.gif", "mai does not know the picture format 'gif': hero.gif"),
+        ("hero", "The output has no ending that names a format: hero"),
+        (".png", "The output has no ending that names a format: .png"),
+        ("hero.", "The output has no ending that names a format: hero."),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_refused(text, message):
+    error = refused(Output.parse, text)
+
+    assert (error.code, error.message) == ("bad_output", message)
+
+
+def test_a_name_that_is_too_long_is_refused_and_no_bug():
+    def check() -> None:
+        check_targets(Outputs([Output.parse("x" * 300 + ".png")]), [None], overwrite=False)
+
+    assert refused(check).code == "bad_output"
+
+
+@given(text=st.text() | st.text("ab./-", max_size=12).map("{}.png".format))
+@settings(deadline=None)
+def test_any_output_is_understood_or_refused(text):
+    try:
+        output = Output.parse(text)
+    except UsageError:
+        return
+    assert output.path.is_absolute()
+    assert output.is_folder or output.path.suffix.lower() == ".png"
+
+
+@pytest.mark.parametrize(
+    ("output", "number", "file"),
+    [
+        ("hero.png", None, "hero.png"),
+        ("hero.png", 1, "hero-1.png"),
+        ("a.b/hero.v2.PNG", 12, "a.b/hero.v2-12.PNG"),
+        ("drafts/", None, "drafts/091403-fox.png"),
+        ("drafts/", 3, "drafts/091403-fox.png"),
+    ],
+)
+def test_one_of_several_pictures_has_its_number_before_the_extension(here, output, number, file):
+    assert Output.parse(output).file_for("091403-fox.png", number) == here / file
+
+
+def test_outputs_are_understood_in_their_order(here):
+    outputs = parse("b.png", "a.png", "-")
+
+    assert [output.path.name for output in outputs.files] == ["b.png", "a.png"]
+    assert outputs.to_stdout
+    assert parse() == Outputs([], to_stdout=False)
+    assert parse("drafts/", pictures=4, json=True, stdout_is_terminal=True).files
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"json": True}, "'-o -' and --json both want standard output."),
+        ({"pictures": 2}, "'-o -' takes one picture, not several."),
+        ({"stdout_is_terminal": True}, "'-o -' would write a picture to the terminal."),
+    ],
+)
+def test_standard_output_is_refused_where_it_cannot_work(options, message):
+    error = refused(parse, "hero.png", "-", **options)
+
+    assert (error.code, error.message) == ("bad_output", message)
+
+
+@pytest.mark.parametrize(
+    ("texts", "numbers", "taken"),
+    [
+        (["hero.png"], [None], "hero.png"),
+        (["hero.png"], [1, 2], "hero-2.png"),
+        (["new.png", "hero.png"], [None], "hero.png"),
+    ],
+)
+def test_a_file_that_is_in_the_way_is_found_out_beforehand(here, texts, numbers, taken):
+    outputs = parse(*texts)
+    (here / taken).write_bytes(b"old")
+
+    error = refused(check_targets, outputs, numbers, overwrite=False)
+    assert (error.code, error.message) == ("output_exists", f"The output exists: {here / taken}")
+
+    check_targets(outputs, numbers, overwrite=True)
+    assert (here / taken).read_bytes() == b"old"
+
+
+def test_a_link_that_points_nowhere_is_in_the_way_too(here):
+    (here / "hero.png").symlink_to("elsewhere.png")
+
+    error = refused(check_targets, parse("hero.png"), [None], overwrite=False)
+
+    assert error.code == "output_exists"
+
+
+def test_a_folder_is_in_the_way_of_a_file_even_if_files_may_be_replaced(here):
+    outputs = parse("hero.png")
+    (here / "hero-1.png").mkdir()
+
+    error = refused(check_targets, outputs, [1], overwrite=True)
+
+    assert error.code == "output_exists"
+
+
+def test_files_in_a_folder_of_outputs_are_in_nobodys_way(here):
+    (here / "drafts").mkdir()
+    (here / "drafts" / "old.png").write_bytes(b"old")
+
+    check_targets(parse("drafts", "drafts/hero.png", "hero.png"), [1, 2], overwrite=False)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["hero.png", "hero.png"],
+        ["hero.png", "./hero.png"],
+        ["hero.png", "{here}/hero.png"],
+        ["hero.png", "drafts/../hero.png"],
+        ["hero.png", "same/hero.png"],
+        ["drafts/", "drafts/"],
+        ["drafts/", "drafts"],
+    ],
+)
+def test_two_outputs_of_one_name_are_refused_however_they_are_spelt(here, texts):
+    (here / "drafts").mkdir()
+    (here / "same").symlink_to(here)
+    outputs = parse(*(text.format(here=here) for text in texts))
+
+    error = refused(check_targets, outputs, [None], overwrite=False)
+
+    assert error.code == "bad_output"
+    assert error.message.startswith("Two outputs have the same name: ")

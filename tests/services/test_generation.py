@@ -1,0 +1,287 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mai_cli.errors import (
+    AuthError,
+    ConfigError,
+    ExitCode,
+    MaiError,
+    RefusedError,
+    Retry,
+    StorageError,
+    UnavailableError,
+    UnknownError,
+    UsageError,
+)
+from mai_cli.models.answer import Picture, Usage
+from mai_cli.models.catalogue import Model
+from mai_cli.models.endpoint import Endpoint
+from mai_cli.services.exporting import Output
+
+ENDPOINT = Endpoint("https://contoso.services.ai.azure.com")
+HERO = Output(Path("/x/hero.png"), is_folder=False)
+DRAFTS = Output(Path("/drafts"), is_folder=True)
+FULL = OSError(28, "No space left on device")
+
+
+def no_history() -> MaiError:
+    return StorageError("No history.", code="history_failed", hint="Make room.")
+
+
+def quota() -> MaiError:
+    return UnavailableError("Busy.", code="quota", retry=Retry.LATER, wait_seconds=1)
+
+
+def lost() -> MaiError:
+    return UnknownError("Lost.", code="lost_answer", retry=Retry.IF_TOLD, hint="Look.")
+
+
+def refusal(code: str = "content_filter") -> MaiError:
+    return RefusedError("Declined.", code=code)
+
+
+def statuses(outcomes):
+    return [outcome.record.status for outcome in outcomes]
+
+
+def test_each_step_is_safe_before_the_next_is_taken(world, request_):
+    (outcome,) = world.run(request_, outputs=[HERO, DRAFTS])
+
+    assert world.steps == [
+        "prepare /x",
+        "prepare /drafts",
+        "sign in",
+        "open",
+        "sent",
+        "paint",
+        "keep",
+        "ok",
+        "copy /x/hero.png",
+        "copy /drafts/id-0.png",
+        "ok",
+    ]
+    assert outcome.record is world.records[-1]
+    assert [export.path for export in outcome.record.exports] == ["/x/hero.png", "/drafts/id-0.png"]
+    assert outcome.record.master.path == "id-0.png"
+    assert outcome.exit_code is ExitCode.OK
+
+
+def test_a_picture_is_handed_over_before_the_next_is_asked_for(world, request_):
+    outcomes = world.run(request_, request_, tags=["a"], private=True)
+    first = next(outcomes)
+
+    assert world.steps == ["sign in", "open", "sent", "paint", "keep", "ok"]
+    assert (first.record.tags, first.record.prompt) == (["a"], None)
+    outcomes.close()
+    assert len(world.records) == 2
+
+
+def test_a_refused_picture_does_not_keep_the_others_from_their_chance(world, request_):
+    world.todo = [refusal(), None, refusal()]
+
+    assert statuses(world.run(*[request_] * 4)) == ["refused", "ok", "refused", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (UnavailableError("No.", code="no_connection"), "failed"),
+        (AuthError("No.", code="bad_credential"), "failed"),
+        (ConfigError("No.", code="redirected"), "failed"),
+        (lost(), "unknown"),
+        (UnknownError("No.", code="bad_picture"), "unknown"),
+    ],
+)
+def test_any_other_failure_is_recorded_and_nothing_more_is_sent(world, request_, error, status):
+    world.todo = [None, error]
+    outcomes = list(world.run(*[request_] * 3))
+
+    assert statuses(outcomes) == ["ok", status]
+    assert outcomes[1].error is error
+    assert world.records[-1].error["code"] == error.code
+
+
+def test_nothing_more_is_sent_to_a_resource_that_is_blocked(world, request_):
+    world.todo = [refusal("resource_blocked")]
+
+    assert statuses(world.run(*[request_] * 3)) == ["refused"]
+
+
+def test_a_picture_that_had_to_be_rescued_is_told_and_is_the_last(world, request_):
+    world.problem = StorageError("Rescued.", code="rescued")
+    (outcome,) = world.run(request_, request_)
+
+    assert outcome.path == Path("/gallery/id-0.png")
+    assert (outcome.record.status, outcome.record.error["code"]) == ("ok", "rescued")
+    assert outcome.exit_code is ExitCode.STORAGE
+
+
+@pytest.mark.parametrize(
+    ("step", "error", "kind", "steps"),
+    [
+        ("prepare /x", FULL, UsageError, []),
+        ("sign in", AuthError("No.", code="no_credential"), AuthError, []),
+        ("open", ConfigError("No.", code="cannot_store"), ConfigError, ["open"]),
+        ("sent", no_history(), ConfigError, ["open", "sent"]),
+    ],
+)
+def test_what_fails_beforehand_sends_nothing(world, request_, step, error, kind, steps):
+    world.fails[step] = error
+
+    with pytest.raises(kind):
+        list(world.run(request_, outputs=[HERO]))
+
+    assert [done for done in world.steps if done not in {"prepare /x", "sign in"}] == steps
+
+
+def test_a_picture_whose_last_line_cannot_be_written_is_said_to_be_safe(world, request_):
+    world.fails["ok"] = no_history()
+    (outcome,) = world.run(request_, request_)
+
+    assert (outcome.path, outcome.exit_code) == (Path("/gallery/id-0.png"), ExitCode.STORAGE)
+    assert outcome.error.code == "history_failed"
+    assert outcome.error.hint == "The picture is safe at /gallery/id-0.png. Make room."
+
+
+def test_a_failure_that_cannot_be_written_is_still_told(world, request_):
+    world.todo, world.fails["unknown"] = [lost()], no_history()
+
+    assert statuses(world.run(request_)) == ["unknown"]
+    assert world.told == ["No history."]
+
+
+def test_a_lost_answer_is_not_asked_for_again(world, request_):
+    world.todo = [lost()]
+
+    assert statuses(world.run(request_)) == ["unknown"]
+    assert world.steps.count("paint") == 1
+
+
+def test_a_lost_answer_is_asked_for_again_three_times_in_all_where_that_is_told(world, request_):
+    world.todo = [lost() for _ in range(9)]
+    outcomes = list(world.run(request_, request_, retry_lost=True))
+
+    assert [(o.record.id, o.record.status, o.record.rerun_of, o.asked_again) for o in outcomes] == [
+        ("id-0", "unknown", None, True),
+        ("id-1", "unknown", "id-0", True),
+        ("id-2", "unknown", "id-1", False),
+    ]
+    assert [(record.id, record.status) for record in world.records] == [
+        (f"id-{number}", status) for number in range(3) for status in ("sent", "unknown")
+    ]
+
+
+def test_a_picture_that_comes_at_last_is_followed_by_the_others(world, request_):
+    world.todo = [lost(), None, None]
+    outcomes = list(world.run(request_, request_, retry_lost=True))
+
+    assert [(outcome.record.status, outcome.record.rerun_of) for outcome in outcomes] == [
+        ("unknown", None),
+        ("ok", "id-0"),
+        ("ok", None),
+    ]
+
+
+def test_what_would_fail_again_is_not_asked_for_again_even_where_lost_answers_are(world, request_):
+    world.todo = [UnknownError("Full.", code="not_stored")]
+
+    assert statuses(world.run(request_, retry_lost=True)) == ["unknown"]
+    assert world.steps.count("paint") == 1
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), SystemExit(143), RuntimeError("a bug")])
+@pytest.mark.parametrize("step", ["paint", "keep"])
+def test_a_request_that_is_cut_short_in_flight_is_unknown(world, request_, stop, step):
+    world.fails[step] = stop
+    outcomes = world.run(request_, request_, retry_lost=True)
+
+    assert next(outcomes).error.code == "interrupted"
+    with pytest.raises(type(stop)):
+        next(outcomes)
+    assert [record.status for record in world.records] == ["sent", "unknown"]
+
+
+def test_a_stop_that_was_held_back_does_not_undo_the_picture(world, request_):
+    world.stop = KeyboardInterrupt()
+    outcomes = world.run(request_, request_)
+
+    outcome = next(outcomes)
+    assert (outcome.record.status, outcome.path) == ("ok", Path("/gallery/id-0.png"))
+    with pytest.raises(KeyboardInterrupt):
+        next(outcomes)
+    assert [record.status for record in world.records] == ["sent", "ok"]
+
+
+def test_a_request_that_is_stopped_while_it_waits_was_surely_not_drawn(world, request_):
+    world.todo, world.fails["wait"] = [quota()], KeyboardInterrupt()
+    outcomes = world.run(request_, request_)
+
+    outcome = next(outcomes)
+    assert (outcome.record.status, outcome.record.attempts) == ("failed", 1)
+    assert (outcome.error.code, outcome.exit_code) == ("stopped", ExitCode.INTERRUPTED)
+    with pytest.raises(KeyboardInterrupt):
+        next(outcomes)
+    assert world.steps[-2:] == ["wait", "failed"]
+
+
+def test_a_record_counts_its_attempts(world, request_):
+    world.todo = [quota(), quota()]
+    (outcome,) = world.run(request_)
+
+    assert outcome.record.attempts == 3
+    assert [record.status for record in world.records] == ["sent", "ok"]
+
+
+def test_what_came_of_a_torn_answer_is_pointed_to(world, request_):
+    world.arrives, world.todo = 100, [lost()]
+    (outcome,) = world.run(request_)
+
+    assert outcome.error.hint == "What came of it is at /gallery/.id-0.part. Look."
+
+
+def test_an_output_that_fails_leaves_the_others_and_the_master(world, request_):
+    world.fails = {"copy /x/hero.png": FileExistsError(), "copy /drafts/id-0.png": FULL}
+    other = Output(Path("/y/fox.png"), is_folder=False)
+    (outcome,) = world.run(request_, outputs=[HERO, DRAFTS, other])
+
+    assert outcome.exit_code is ExitCode.STORAGE
+    assert outcome.error.message == (
+        "/x/hero.png appeared meanwhile and was left alone; "
+        "/drafts/id-0.png could not be written: No space left on device."
+    )
+    assert outcome.error.hint == "The picture is safe at /gallery/id-0.png"
+    assert (outcome.record.status, outcome.record.error["code"]) == ("ok", "export_failed")
+    assert [export.path for export in world.records[-1].exports] == ["/y/fox.png"]
+
+
+@pytest.mark.parametrize(
+    ("usage", "changes", "endpoint", "cost"),
+    [
+        (Usage(10, 0, 1024), {}, ENDPOINT, 0.038962),
+        (Usage(None, None, 1024), {}, ENDPOINT, 0.038912),
+        (Usage(10, 0, 1024), {}, None, 0.0),
+        (None, {}, None, 0.0),
+        (None, {}, ENDPOINT, None),
+        (Usage(10, 0, None), {}, ENDPOINT, None),
+        (Usage(10, 0, 1024), {"model": Model.unknown()}, ENDPOINT, None),
+    ],
+)
+def test_a_cost_is_by_what_the_service_counted_or_not_known(
+    world, request_, usage, changes, endpoint, cost
+):
+    world.answer = replace(world.answer, usage=usage)
+    (outcome,) = world.run(replace(request_, **changes), endpoint=endpoint)
+
+    assert outcome.record.cost_usd == cost
+    assert outcome.record.offline is (endpoint is None)
+
+
+def test_a_size_that_was_changed_in_silence_is_told(world, request_):
+    picture = Picture(1008, 1024, 1, "ab" * 32, content_credentials=False)
+    world.answer = replace(world.answer, picture=picture)
+    (outcome,) = world.run(request_)
+
+    assert outcome.notes == ("The service drew 1008x1024 instead of 1024x1024.",)
+    assert outcome.record.master.width == 1008

@@ -1,0 +1,254 @@
+import errno
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from mai_cli.stores.atomic import copy, make_folder, place, prepare, sync_folder
+
+RACE = """
+import sys
+from pathlib import Path
+from mai_cli.stores.atomic import place
+
+won = 0
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(50):
+    partial = Path(f".{sys.argv[1]}-{number}.part")
+    partial.write_text(sys.argv[1])
+    try:
+        place(partial, Path(f"{number}.png"))
+        won += 1
+    except FileExistsError:
+        assert partial.read_text() == sys.argv[1]
+        partial.unlink()
+print(won)
+"""
+
+COPY_WITH_LITTLE_ROOM = """
+import resource, sys
+from pathlib import Path
+from mai_cli.stores.atomic import copy
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    copy(Path("master.png"), Path("out/hero.png"), overwrite=True)
+except OSError as error:
+    print(error.strerror)
+"""
+
+PREPARE_AS_SOMEBODY_ELSE = """
+import os
+from pathlib import Path
+from mai_cli.stores.atomic import prepare
+
+if os.geteuid() == 0:
+    os.setuid(65534)
+for folder in ("open", "shut", "shut/new"):
+    try:
+        prepare(Path(folder))
+        print("ok")
+    except PermissionError as error:
+        print(error.strerror)
+"""
+
+
+@pytest.fixture(params=["links", "no links"])
+def links(request, monkeypatch):
+    """A disk with hard links, and one without, as FAT and some network disks are."""
+    if request.param == "no links":
+        forbid_links(monkeypatch)
+
+
+def forbid_links(monkeypatch):
+    def refuse(path: Path, target: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_finished_file_gets_its_name(tmp_path, links):
+    partial = tmp_path / ".x.part"
+    partial.write_bytes(b"whole")
+    place(partial, tmp_path / "x.png")
+
+    assert files(tmp_path) == {"x.png": b"whole"}
+
+
+def test_an_existing_file_is_replaced_only_when_told(tmp_path, links):
+    partial, final = tmp_path / ".x.part", tmp_path / "x.png"
+    partial.write_bytes(b"new")
+    final.write_bytes(b"old")
+
+    with pytest.raises(FileExistsError):
+        place(partial, final)
+    assert files(tmp_path) == {".x.part": b"new", "x.png": b"old"}
+
+    place(partial, final, replace=True)
+    assert files(tmp_path) == {"x.png": b"new"}
+
+
+def test_a_link_that_points_nowhere_is_in_the_way_too(tmp_path, links):
+    partial, final = tmp_path / ".x.part", tmp_path / "x.png"
+    partial.write_bytes(b"new")
+    final.symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(FileExistsError):
+        place(partial, final)
+
+    assert final.is_symlink()
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_of_many_threads_one_gets_the_name_and_the_others_keep_their_files(tmp_path, links):
+    count = 16
+    final = tmp_path / "x.png"
+    barrier = Barrier(count)
+
+    def race(number: int) -> bool:
+        partial = tmp_path / f".{number}.part"
+        partial.write_bytes(b"%d" % number)
+        barrier.wait()
+        try:
+            place(partial, final)
+        except FileExistsError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(count) as threads:
+        won = list(threads.map(race, range(count)))
+
+    assert sum(won) == 1
+    winner = won.index(True)
+    lost = {f".{number}.part": b"%d" % number for number in range(count) if number != winner}
+    assert files(tmp_path) == lost | {"x.png": b"%d" % winner}
+
+
+def test_of_many_processes_one_gets_each_name(python, tmp_path):
+    processes = [python.start(RACE, name) for name in "abcd"]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    won = {
+        name: int(*python.finish(process)) for name, process in zip("abcd", processes, strict=True)
+    }
+
+    placed = [path.read_text() for path in tmp_path.iterdir()]
+    assert len(placed) == 50
+    assert {name: placed.count(name) for name in "abcd"} == won
+
+
+def test_a_name_in_a_folder_that_is_gone_is_an_error_and_the_file_stays(tmp_path, links):
+    partial = tmp_path / ".x.part"
+    partial.write_bytes(b"whole")
+
+    with pytest.raises(FileNotFoundError):
+        place(partial, tmp_path / "gone" / "x.png")
+
+    assert files(tmp_path) == {".x.part": b"whole"}
+
+
+def test_a_reserved_name_is_given_up_when_it_cannot_be_filled(tmp_path, monkeypatch):
+    forbid_links(monkeypatch)
+
+    def fail(path: Path, target: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    monkeypatch.setattr(Path, "replace", fail)
+    (tmp_path / "master.png").write_bytes(b"whole")
+
+    with pytest.raises(OSError, match="Input/output error"):
+        copy(tmp_path / "master.png", tmp_path / "hero.png", overwrite=False)
+
+    assert files(tmp_path) == {"master.png": b"whole"}
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+@pytest.mark.parametrize("size", [0, 1, 3_000_000])
+def test_a_copy_is_whole(tmp_path, links, overwrite, size):
+    data = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    (tmp_path / "master.png").write_bytes(data)
+    copy(tmp_path / "master.png", tmp_path / "hero.png", overwrite=overwrite)
+
+    assert files(tmp_path) == {"master.png": data, "hero.png": data}
+
+
+def test_a_copy_replaces_only_when_told(tmp_path, links):
+    source, target = tmp_path / "master.png", tmp_path / "hero.png"
+    source.write_bytes(b"new")
+    target.write_bytes(b"old")
+
+    with pytest.raises(FileExistsError):
+        copy(source, target, overwrite=False)
+    assert files(tmp_path) == {"master.png": b"new", "hero.png": b"old"}
+
+    copy(source, target, overwrite=True)
+    assert files(tmp_path) == {"master.png": b"new", "hero.png": b"new"}
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_copy_that_fails_leaves_nothing_behind(tmp_path, overwrite):
+    source, target = tmp_path / "master.png", tmp_path / "hero.png"
+
+    with pytest.raises(FileNotFoundError):
+        copy(source, target, overwrite=overwrite)
+    assert files(tmp_path) == {}
+
+    source.write_bytes(b"whole")
+    with pytest.raises(FileNotFoundError):
+        copy(source, tmp_path / "missing" / "hero.png", overwrite=overwrite)
+    target.mkdir()
+    with pytest.raises(OSError, match=r"hero\.png"):
+        copy(source, target, overwrite=overwrite)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["hero.png", "master.png"]
+    assert target.is_dir()
+
+
+def test_a_copy_that_does_not_fit_leaves_the_old_file_as_it_was(python, tmp_path):
+    (tmp_path / "master.png").write_bytes(b"x" * 5000)
+    out = tmp_path / "out"
+    out.mkdir()
+
+    assert python.run(COPY_WITH_LITTLE_ROOM) == ["File too large"]
+    assert files(out) == {}
+
+    (out / "hero.png").write_bytes(b"old")
+    assert python.run(COPY_WITH_LITTLE_ROOM) == ["File too large"]
+    assert files(out) == {"hero.png": b"old"}
+
+
+def test_folders_are_made_once_and_all_the_way(tmp_path):
+    for _ in range(2):
+        make_folder(tmp_path / "a" / "b" / "c")
+
+    assert (tmp_path / "a" / "b" / "c").is_dir()
+
+
+def test_a_folder_cannot_be_made_where_a_file_is(tmp_path):
+    (tmp_path / "file").write_bytes(b"x")
+
+    for folder in (tmp_path / "file", tmp_path / "file" / "a"):
+        with pytest.raises(OSError, match="file"):
+            prepare(folder)
+    assert files(tmp_path) == {"file": b"x"}
+
+
+def test_a_folder_that_may_not_be_written_is_found_out_beforehand(python, tmp_path):
+    tmp_path.chmod(0o755)
+    for name, mode in (("open", 0o777), ("shut", 0o555)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name).chmod(mode)
+
+    assert python.run(PREPARE_AS_SOMEBODY_ELSE) == ["ok", "Permission denied", "Permission denied"]
+
+
+def test_flushing_a_folder_that_is_gone_is_no_error(tmp_path):
+    sync_folder(tmp_path / "gone")

@@ -1,0 +1,233 @@
+import json
+import pickle
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mai_cli.errors import ConfigError, UnknownError
+from mai_cli.models.settings import DEFAULT_FILENAME
+from mai_cli.stores.gallery import Gallery
+
+NAME = "2026/11/22/091403-a-lighthouse-at-dawn-b7c41f09.png"
+PART = "2026/11/22/.b7c41f09e2aa.part"
+DATA = bytes(range(256)) * 40
+
+# The limit stands for a disk without room. Where the temporary folder is on another disk, the
+# limit is lifted as soon as that folder is asked for.
+RECEIVE_WITH_LITTLE_ROOM = """
+import json, pickle, resource, sys, tempfile
+from pathlib import Path
+from mai_cli.errors import MaiError
+from mai_cli.stores.gallery import Gallery
+
+record, data, room, other_disk = pickle.loads(bytes.fromhex(sys.argv[1]))
+mkstemp = tempfile.mkstemp
+
+def mkstemp_elsewhere(*args, **options):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    return mkstemp(*args, **options)
+
+if other_disk:
+    tempfile.mkstemp = mkstemp_elsewhere
+resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+told = {}
+try:
+    with Gallery(Path("gallery"), "{id}").receive(record) as incoming:
+        for start in range(0, len(data), 1000):
+            incoming.write(data[start : start + 1000])
+        kept = incoming.keep()
+        told["problem"] = kept.problem and kept.problem.message
+except MaiError as error:
+    told["code"] = error.code
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print(json.dumps({**told, "path": str(incoming.path), "size": incoming.size}))
+"""
+
+
+@pytest.fixture
+def gallery(tmp_path):
+    return Gallery(tmp_path / "gallery", DEFAULT_FILENAME)
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """The system's temporary folder, for this test."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return folder
+
+
+@pytest.fixture
+def receive_with_little_room(python, record):
+    def receive(room: int, *, other_disk: bool) -> dict[str, object]:
+        order = pickle.dumps((record, DATA, room, other_disk)).hex()
+        (line,) = python.run(RECEIVE_WITH_LITTLE_ROOM, order)
+        return json.loads(line)
+
+    return receive
+
+
+def names(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_picture_is_kept_byte_for_byte_under_its_name(gallery, record):
+    with gallery.receive(record) as incoming:
+        assert names(gallery.folder) == [PART]
+        incoming.write(DATA[:100])
+        incoming.write(b"")
+        incoming.write(DATA[100:])
+        assert incoming.path.read_bytes() == DATA
+        assert incoming.size == len(DATA)
+        kept = incoming.keep()
+
+    assert (kept.path, kept.name, kept.problem) == (gallery.folder / NAME, NAME, None)
+    assert kept.path.read_bytes() == DATA
+    assert names(gallery.folder) == [NAME]
+
+
+@given(pieces=st.lists(st.binary(max_size=50), max_size=8))
+@settings(deadline=None, max_examples=50)
+def test_a_picture_may_come_in_any_pieces(record, pieces):
+    with tempfile.TemporaryDirectory() as folder:
+        with Gallery(Path(folder), DEFAULT_FILENAME).receive(record) as incoming:
+            for piece in pieces:
+                incoming.write(piece)
+            kept = incoming.keep()
+        assert kept.path.read_bytes() == b"".join(pieces)
+
+
+def test_a_name_that_is_taken_gets_a_number(tmp_path, record):
+    gallery = Gallery(tmp_path, "{prompt}")
+    kept = []
+    for number in range(3):
+        with gallery.receive(replace(record, id=f"{number:012}")) as incoming:
+            incoming.write(b"%d" % number)
+            kept.append(incoming.keep().name)
+
+    stem = "a-lighthouse-at-dawn"
+    assert kept == [f"{stem}.png", f"{stem}-2.png", f"{stem}-3.png"]
+    assert [(tmp_path / name).read_bytes() for name in kept] == [b"0", b"1", b"2"]
+
+
+def test_pictures_that_come_at_once_under_one_name_are_all_kept(tmp_path, record):
+    gallery = Gallery(tmp_path, "x")
+    barrier = Barrier(8)
+
+    def receive(number: int) -> bytes:
+        with gallery.receive(replace(record, id=f"{number:012}")) as incoming:
+            incoming.write(b"%d" % number)
+            barrier.wait()
+            return incoming.keep().path.read_bytes()
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(receive, range(8))) == [b"%d" % number for number in range(8)]
+
+    assert names(tmp_path) == sorted(["x.png", *(f"x-{number}.png" for number in range(2, 9))])
+
+
+def test_nothing_is_left_where_nothing_arrived(gallery, record):
+    with gallery.receive(record) as incoming:
+        incoming.write(b"")
+
+    assert names(gallery.folder) == []
+
+
+def test_bytes_that_arrived_but_were_not_kept_stay_for_inspection(gallery, record):
+    with gallery.receive(record) as incoming:
+        incoming.write(b"half a pict")
+
+    assert names(gallery.folder) == [PART]
+    assert incoming.path.read_bytes() == b"half a pict"
+
+
+def test_a_gallery_that_cannot_be_made_is_found_out_before_anything_is_sent(tmp_path, record):
+    (tmp_path / "file").write_bytes(b"as it was")
+
+    with pytest.raises(ConfigError, match=r"cannot be written: .* Nothing was sent") as caught:
+        Gallery(tmp_path / "file", DEFAULT_FILENAME).receive(record)
+
+    assert caught.value.code == "cannot_store"
+    assert (tmp_path / "file").read_bytes() == b"as it was"
+
+
+@pytest.mark.parametrize("before", [100, len(DATA)])
+def test_a_picture_whose_gallery_vanishes_is_rescued_whole_and_privately(
+    gallery, temporary, record, before
+):
+    with gallery.receive(record) as incoming:
+        incoming.write(DATA[:before])
+        shutil.rmtree(gallery.folder)
+        incoming.write(DATA[before:])
+        kept = incoming.keep()
+
+    assert kept.path.parent == temporary
+    assert kept.path.read_bytes() == DATA
+    assert kept.path.stat().st_mode & 0o077 == 0
+    assert kept.name == str(kept.path)
+    assert kept.problem
+    assert kept.problem.code == "rescued"
+    assert kept.problem.message == (
+        f"The gallery {gallery.folder} cannot be written: No such file or directory."
+    )
+    assert str(kept.path) in kept.problem.hint
+    assert names(temporary) == [kept.path.name]
+
+
+@pytest.mark.parametrize("room", [1, 999, 1000, 5500, len(DATA) - 1])
+def test_a_picture_that_does_not_fit_into_the_gallery_is_rescued_whole(
+    receive_with_little_room, temporary, tmp_path, room
+):
+    told = receive_with_little_room(room, other_disk=True)
+
+    rescued = Path(str(told["path"]))
+    assert told["problem"] == "The gallery gallery cannot be written: File too large."
+    assert told["size"] == len(DATA)
+    assert rescued.parent == temporary
+    assert rescued.read_bytes() == DATA
+    assert names(tmp_path / "gallery") == []
+
+
+def test_what_came_of_a_picture_that_fits_nowhere_is_kept_for_inspection(
+    receive_with_little_room, temporary, tmp_path
+):
+    told = receive_with_little_room(5500, other_disk=False)
+
+    rest = Path(str(told["path"]))
+    assert (told["code"], told["size"]) == ("not_stored", 5500)
+    assert (tmp_path / rest).read_bytes() == DATA[:5500]
+    assert len(names(tmp_path / "gallery") + names(temporary)) == 1
+
+
+def test_half_a_picture_is_never_named_like_a_whole_one(
+    receive_with_little_room, temporary, tmp_path
+):
+    receive_with_little_room(5500, other_disk=False)
+
+    assert not [name for name in names(tmp_path) if name.endswith(".png")]
+
+
+def test_a_disk_that_is_full_everywhere_is_told_as_such(receive_with_little_room, temporary):
+    assert receive_with_little_room(0, other_disk=False)["code"] == "not_stored"
+
+
+def test_a_picture_that_no_place_can_take_is_told_as_such(gallery, record, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with gallery.receive(record) as incoming:
+        incoming.write(DATA)
+        shutil.rmtree(gallery.folder)
+        with pytest.raises(
+            UnknownError, match=r"neither the gallery nor the temporary folder can"
+        ) as caught:
+            incoming.keep()
+
+    assert caught.value.code == "not_stored"

@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import pytest
+
+from mai_cli.stores.paths import find_paths
+
+
+def test_one_variable_moves_everything_under_one_folder(tmp_path):
+    paths = find_paths({"MAI_HOME": str(tmp_path)})
+
+    assert paths.config == tmp_path / "config.toml"
+    assert paths.history == tmp_path / "history.jsonl"
+    assert paths.gallery == tmp_path / "gallery"
+
+
+def test_a_home_is_absolute_and_may_start_with_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+
+    assert find_paths({"MAI_HOME": "here"}).gallery == tmp_path / "here/gallery"
+    assert find_paths({"MAI_HOME": "~/mai"}).gallery == tmp_path / "me/mai/gallery"
+
+
+@pytest.mark.parametrize("home", ["/srv/mai", ""])
+def test_the_config_file_may_stand_elsewhere(home):
+    paths = find_paths({"MAI_HOME": home, "MAI_CONFIG": "/etc/mai.toml"})
+
+    assert paths.config == Path("/etc/mai.toml")
+    assert paths.history.name == "history.jsonl"
+
+
+def test_without_variables_everything_is_in_the_users_folders(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_PICTURES_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+    paths = find_paths({})
+
+    assert paths.gallery == tmp_path / "Pictures/mai"
+    for path in (paths.config, paths.history):
+        assert path.is_relative_to(tmp_path)
+        assert "mai" in path.parent.parts
+
+
+@pytest.mark.parametrize("variable", ["MAI_HOME", "MAI_CONFIG"])
+def test_a_tilde_that_names_nobody_is_taken_as_it_stands(variable, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    paths = find_paths({"MAI_HOME": "/srv/mai", variable: "~no-such-user/x"})
+
+    assert paths.config.is_relative_to(tmp_path / "~no-such-user")
