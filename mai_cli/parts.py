@@ -14,8 +14,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from mai_cli.errors import AuthError, ConfigError
-from mai_cli.models.settings import Settings
-from mai_cli.services.settings import environment, file, flags, resolve
 from mai_cli.terminal.output import Output, is_terminal, wants_color
 from mai_cli.terminal.stopping import Stops
 
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from mai_cli.adapters.credentials import Credential
     from mai_cli.adapters.foundry import Foundry
     from mai_cli.models.endpoint import Endpoint
+    from mai_cli.models.settings import Settings
     from mai_cli.services.generation import Generation
 
 T = TypeVar("T")
@@ -68,8 +67,10 @@ class Parts:
         return wants_color(sys.stderr, self._environ, no_color=no_color)
 
     @cached_property
-    def settings(self) -> Settings:
+    def settings(self) -> "Settings":
         """The settings that hold for this run."""
+        from mai_cli.models.settings import Settings
+        from mai_cli.services.settings import environment, file, flags, resolve
         from mai_cli.stores import config_file
         from mai_cli.stores.paths import find_paths
 

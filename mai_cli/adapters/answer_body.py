@@ -14,7 +14,7 @@ MAX_PICTURE_BYTES = 64 << 20
 """A 2048x2048 picture of pure noise is 17 MB; models draw up to 4,194,304 pixels."""
 
 _START = re.compile(rb'"b64_json"\s*:\s*"')
-_SPACE = re.compile(rb"[ \t\r\n]+")
+_SPACE = b" \t\r\n"
 _LONGEST_ESCAPE = len(r"\u002b")
 _QUANTUM = 4  # characters of Base64 that stand for three bytes
 
@@ -109,4 +109,4 @@ def _unescape(text: bytes) -> bytes:
             text = json.loads(b'"' + text + b'"').encode("ascii")
         except ValueError:
             raise BodyError("the picture in it is not Base64") from None
-    return _SPACE.sub(b"", text)
+    return text.translate(None, _SPACE)

@@ -63,6 +63,7 @@ class Foundry:
             },
             timeout=httpx.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds)),
             follow_redirects=False,  # a key must not travel to another host
+            verify=_trust(endpoint),
             transport=transport,
         )
 
@@ -215,6 +216,16 @@ class Foundry:
         else:
             reason, hint = f"No connection to {host}: {error}", "Check the endpoint and network."
         return UnavailableError(f"{reason}.", code="no_connection", hint=hint, retry=Retry.SOON)
+
+
+def _trust(endpoint: Endpoint) -> ssl.SSLContext:
+    """Whose certificates are trusted: one context for the endpoint and for proxies.
+
+    Loading the certificates takes longer than a request on this machine, which needs none.
+    """
+    if endpoint.base.startswith("https:"):
+        return httpx.create_ssl_context()
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

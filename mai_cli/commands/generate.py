@@ -17,13 +17,7 @@ from mai_cli.commands.options import (
     Verbose,
 )
 from mai_cli.errors import ExitCode
-from mai_cli.models.request import parse_params
 from mai_cli.parts import Parts
-from mai_cli.services.exporting import check_targets, parse_outputs
-from mai_cli.services.generation import Order
-from mai_cli.services.planning import plan
-from mai_cli.services.requesting import build_requests, notes
-from mai_cli.terminal.showing import show_outcome, show_plan
 
 Prompt = Annotated[
     str | None,
@@ -187,6 +181,13 @@ def generate(
     mai generate "a red fox" -d mai-image-26 -d mai-image-26-flash
     mai generate "a red fox" --offline
     """
+    from mai_cli.models.request import parse_params
+    from mai_cli.services.exporting import check_targets, parse_outputs
+    from mai_cli.services.generation import Order
+    from mai_cli.services.planning import plan
+    from mai_cli.services.requesting import build_requests, notes
+    from mai_cli.terminal.showing import show_outcome, show_plan
+
     parts: Parts = context.obj
     flags = {
         "size": size,

@@ -1,7 +1,6 @@
 """The user's ``config.toml``: reading it, with mistakes named by file and line."""
 
 import re
-import tomllib
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -17,13 +16,16 @@ def read(path: Path) -> dict[str, object]:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-        values = tomllib.loads(text)
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise _unreadable(f"{path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise _unreadable(f"{path} is not UTF-8 text.") from None
+    import tomllib  # noqa: PLC0415 - many have no file
+
+    try:
+        values = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise _unreadable(f"{path} is not TOML: {error}.") from None
     known = [key.name for key in KEYS if key.in_file]
