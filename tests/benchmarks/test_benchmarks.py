@@ -1,0 +1,19 @@
+import subprocess
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+
+
+def test_the_benchmarks_run_and_print_their_tables():
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks", "--runs", "1"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\nStart (1 runs each" in done.stdout
+    assert "\nOne picture (1 runs each" in done.stdout
