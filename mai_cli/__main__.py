@@ -6,6 +6,7 @@ and it then costs no more than starting Python.
 
 import gc
 import sys
+from contextlib import suppress
 
 from mai_cli import __version__
 
@@ -16,8 +17,10 @@ YOUNG_OBJECTS = 50_000
 def main() -> None:
     """Run ``mai`` with the arguments of the process; ends it with the exit code."""
     if sys.argv[1:] == ["--version"]:
-        sys.stdout.write(f"mai {__version__}\n")
-        return
+        with suppress(OSError, AttributeError):  # the whole program tells what is wrong with stdout
+            sys.stdout.write(f"mai {__version__}\n")
+            sys.stdout.flush()
+            return
     gc.set_threshold(YOUNG_OBJECTS)
     try:
         from mai_cli.app import main as run  # noqa: PLC0415 - the point of this module

@@ -7,6 +7,7 @@ import typer
 from mai_cli import __version__
 from mai_cli.commands.generate import generate
 from mai_cli.commands.help import HelpCommand, HelpGroup
+from mai_cli.commands.options import Help
 from mai_cli.errors import ExitCode, MaiError, UsageError
 from mai_cli.parts import Parts
 
@@ -15,13 +16,13 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help loads twice as fast
     pretty_exceptions_enable=False,  # a pretty traceback shows local values, also keys
 )
-app.command(cls=HelpCommand)(generate)
+app.command(cls=HelpCommand, add_help_option=False)(generate)
 
 Version = Annotated[bool, typer.Option("--version", help="Show the version.")]
 
 
-@app.callback(invoke_without_command=True)
-def mai(context: typer.Context, version: Version = False) -> None:
+@app.callback(invoke_without_command=True, add_help_option=False)
+def mai(context: typer.Context, version: Version = False, _help: Help = False) -> None:
     """Make pictures with Microsoft's MAI-Image models on Microsoft Foundry.
 
     mai generate "a lighthouse at dawn"

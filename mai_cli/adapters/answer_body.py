@@ -13,7 +13,7 @@ MAX_ENVELOPE_BYTES = 1 << 20
 MAX_PICTURE_BYTES = 64 << 20
 """A 2048x2048 picture of pure noise is 17 MB; models draw up to 4,194,304 pixels."""
 
-_START = re.compile(rb'"b64_json"\s*:\s*"')
+_START = re.compile(rb'(?<!\\)"b64_json"\s*:\s*"')
 _SPACE = b" \t\r\n"
 _LONGEST_ESCAPE = len(r"\u002b")
 _QUANTUM = 4  # characters of Base64 that stand for three bytes
@@ -32,6 +32,7 @@ class AnswerBody:
         self._text = bytearray()  # Base64 that has come but is not decoded yet
         self._in_picture = False
         self.had_picture = False
+        self._is_padded = False  # after padding nothing may follow
         self.picture_bytes = 0
 
     def feed(self, data: bytes) -> None:
@@ -88,6 +89,10 @@ class AnswerBody:
         else:
             text += b"=" * (-len(text) % _QUANTUM)  # some encoders leave the padding out
             self._text.clear()
+        if text:
+            if self._is_padded:
+                raise BodyError("the picture in it is not Base64")
+            self._is_padded = text.endswith(b"=")
         try:
             picture = binascii.a2b_base64(text, strict_mode=True)
         except binascii.Error:
@@ -106,7 +111,7 @@ def _unescape(text: bytes) -> bytes:
     """
     if b"\\" in text:
         try:
-            text = json.loads(b'"' + text + b'"').encode("ascii")
+            text = json.loads(b'"' + text + b'"', strict=False).encode("ascii")
         except ValueError:
             raise BodyError("the picture in it is not Base64") from None
     return text.translate(None, _SPACE)

@@ -7,7 +7,7 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import AzureError
 from azure.identity import DefaultAzureCredential
 
-from mai_cli.errors import AuthError
+from mai_cli.errors import AuthError, ConfigError
 
 SCOPE = "https://cognitiveservices.azure.com/.default"
 """Source: Microsoft's how-to for the MAI image models, "Authentication"."""
@@ -22,7 +22,7 @@ class EntraId:
     def __init__(self) -> None:
         # Without a handler, Python prints the library's warnings itself.
         logging.getLogger("azure").addHandler(logging.NullHandler())
-        self._identity = DefaultAzureCredential()
+        self._identity = _new_identity()
         self._token: AccessToken | None = None
 
     def headers(self) -> dict[str, str]:
@@ -34,7 +34,7 @@ class EntraId:
     def renew(self) -> bool:
         """Drop the token, and with the identity all that it remembers."""
         self._identity.close()
-        self._identity = DefaultAzureCredential()
+        self._identity = _new_identity()
         self._token = None
         return True
 
@@ -47,3 +47,15 @@ class EntraId:
                 code="no_credential",
                 hint="Set MAI_API_KEY, or sign in with 'az login'.",
             ) from None
+
+
+def _new_identity() -> DefaultAzureCredential:
+    """An identity that remembers nothing yet."""
+    try:
+        return DefaultAzureCredential()
+    except ValueError:
+        raise ConfigError(
+            "AZURE_TOKEN_CREDENTIALS names no way to sign in to Entra ID.",
+            code="bad_setting",
+            hint="Unset it, or set it to dev, prod or the name of a credential of azure-identity.",
+        ) from None

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from socket import gaierror
 from typing import Protocol
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -24,8 +25,14 @@ from mai_cli.models.answer import Answer, Usage
 from mai_cli.models.endpoint import Endpoint
 from mai_cli.models.request import ImageRequest
 
+HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",  # a picture does not get smaller
+    "User-Agent": f"mai-cli/{__version__}",
+}
 CONNECT_SECONDS = 20
 MAX_ERROR_BYTES = 1 << 16
+MAX_KEYS_SHOWN = 200
 _REQUEST_ID_HEADERS = ("apim-request-id", "x-ms-request-id", "x-request-id")
 
 
@@ -55,17 +62,23 @@ class Foundry:
         self._timeout_seconds = timeout_seconds
         self._log = log
         self._clock = clock
-        self._client = httpx.Client(
-            headers={
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",  # a picture does not get smaller
-                "User-Agent": f"mai-cli/{__version__}",
-            },
-            timeout=httpx.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds)),
-            follow_redirects=False,  # a key must not travel to another host
-            verify=_trust(endpoint),
-            transport=transport,
-        )
+        try:
+            self._client = httpx.Client(
+                headers=HEADERS,
+                timeout=httpx.Timeout(
+                    timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds)
+                ),
+                follow_redirects=False,  # a key must not travel to another host
+                event_hooks={"response": [self._refuse_redirect]},
+                verify=_trust(endpoint),
+                transport=transport,
+            )
+        except (ImportError, ValueError, httpx.InvalidURL):
+            raise ConfigError(
+                "The proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names cannot be used.",
+                code="bad_setting",
+                hint="Give it as http://HOST:PORT, or add this host to NO_PROXY.",
+            ) from None
 
     def close(self) -> None:
         """Close the connections."""
@@ -83,7 +96,8 @@ class Foundry:
         """Ask for one picture, once; its bytes go to ``sink`` as they come.
 
         Nothing is sent again here: ``retry`` of the error says whether that is safe. A picture
-        that came whole is returned even if the answer around it is torn.
+        that came whole is returned even if the answer around it is torn. The time limit holds
+        for each wait until the body comes, and for the body as a whole.
 
         Raises:
             MaiError: Of the kind that says what became of the request.
@@ -91,6 +105,7 @@ class Foundry:
         url = self._endpoint.generations_url
         signed = self._credential.headers()
         started = self._clock()
+        deadline = started + self._timeout_seconds
         with (
             self._wire_errors(url) as on_wire,
             self._client.stream(
@@ -103,11 +118,11 @@ class Foundry:
                 f"request id {request_id or 'none'}"
             )
             if response.is_success:
-                return self._receive(response, sink, request_id, started)
-            raise self._error(response, request_id, signed)
+                return self._receive(response, sink, request_id, deadline)
+            raise self._error(response, request_id, deadline, signed)
 
     def _receive(
-        self, response: httpx.Response, sink: Sink, request_id: str | None, started: float
+        self, response: httpx.Response, sink: Sink, request_id: str | None, deadline: float
     ) -> Answer:
         """Read the picture and what stands around it."""
         scan = PngScan()
@@ -121,7 +136,7 @@ class Foundry:
         try:
             for piece in response.iter_bytes():
                 body.feed(piece)
-                if self._clock() - started > self._timeout_seconds:
+                if self._clock() > deadline:
                     raise httpx.ReadTimeout("the whole answer took too long")
             envelope = body.envelope()
         except (httpx.RequestError, BodyError) as error:
@@ -136,39 +151,51 @@ class Foundry:
         if broken is not None:
             raise _unusable("bad_picture", f"a picture that cannot be read: {broken}", request_id)
         if not body.picture_bytes:
-            keys = ", ".join(sorted(envelope)) or "nothing"
+            keys = ", ".join(sorted(envelope))[:MAX_KEYS_SHOWN] or "nothing"
             raise _unusable(
                 "no_picture", f"an answer without a picture (it has {keys})", request_id
             )
         raise _unusable("bad_picture", f"no PNG that is whole: {scan.problem}", request_id)
 
     def _error(
-        self, response: httpx.Response, request_id: str | None, signed: dict[str, str]
+        self,
+        response: httpx.Response,
+        request_id: str | None,
+        deadline: float,
+        signed: dict[str, str],
     ) -> MaiError:
         """What an answer that is not a success means."""
-        if response.is_redirect:
-            return ConfigError(
-                f"The endpoint {self._endpoint} redirects to {_target(response)}; "
-                "mai does not follow, since the credential is for the endpoint only.",
-                code="redirected",
-                hint="Set the endpoint to the address of the resource itself.",
-                request_id=request_id,
-            )
         body = bytearray()
         try:
             for piece in response.iter_bytes():
                 body += piece[:MAX_ERROR_BYTES]
-                if len(body) >= MAX_ERROR_BYTES:
+                if len(body) >= MAX_ERROR_BYTES or self._clock() > deadline:
                     break
         except httpx.RequestError:
             pass  # the status says enough
-        for header in signed.values():  # should the service repeat the key, nobody else does
-            body = body.replace(header.split()[-1].encode(), b"***")
-        error = error_of(response.status_code, bytes(body), response.headers.get("retry-after"))
+        (header,) = signed.values()
+        error = error_of(
+            response.status_code,
+            bytes(body),
+            response.headers.get("retry-after"),
+            secret=header.rpartition(" ")[2],
+        )
         error.request_id = request_id
         if response.status_code == httpx.codes.UNAUTHORIZED and self._credential.renew():
             error.retry = Retry.WITH_FRESH_TOKEN
         return error
+
+    def _refuse_redirect(self, response: httpx.Response) -> None:
+        """Stop at a redirect, before httpx looks where it leads."""
+        if response.is_redirect:
+            self._log(f"POST {response.request.url}: {response.status_code}, a redirect")
+            raise ConfigError(
+                f"The endpoint {self._endpoint} redirects to {_target(response)}; "
+                "mai does not follow, since the credential is for the endpoint only.",
+                code="redirected",
+                hint="Set the endpoint to the address of the resource itself.",
+                request_id=_request_id(response),
+            )
 
     @contextmanager
     def _wire_errors(self, url: str) -> Iterator[Callable[[str, dict[str, object]], None]]:
@@ -189,6 +216,13 @@ class Foundry:
             if went_out:
                 raise _lost(self._reason(error), None) from None
             raise self._not_sent(error) from None
+
+    def _goes_through_proxy(self) -> bool:
+        """Whether the environment names a proxy for the endpoint."""
+        proxies = getproxies()
+        scheme = self._endpoint.base.partition(":")[0]
+        is_named = scheme in proxies or "all" in proxies
+        return is_named and not proxy_bypass(self._endpoint.host)
 
     def _reason(self, error: httpx.RequestError) -> str:
         if isinstance(error, httpx.TimeoutException):
@@ -215,6 +249,8 @@ class Foundry:
             reason, hint = f"{host} did not answer a call in time", "Check the network."
         else:
             reason, hint = f"No connection to {host}: {error}", "Check the endpoint and network."
+        if not isinstance(error, httpx.ProxyError) and self._goes_through_proxy():
+            hint = f"{hint} It goes through a proxy: check HTTPS_PROXY and NO_PROXY."
         return UnavailableError(f"{reason}.", code="no_connection", hint=hint, retry=Retry.SOON)
 
 
@@ -223,9 +259,16 @@ def _trust(endpoint: Endpoint) -> ssl.SSLContext:
 
     Loading the certificates takes longer than a request on this machine, which needs none.
     """
-    if endpoint.base.startswith("https:"):
+    if not endpoint.base.startswith("https:"):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
         return httpx.create_ssl_context()
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    except OSError as error:
+        raise ConfigError(
+            f"The certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read: {error}.",
+            code="bad_setting",
+            hint="Name a file of certificates in PEM form, or unset it.",
+        ) from None
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

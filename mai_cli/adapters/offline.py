@@ -24,6 +24,7 @@ from mai_cli.models.request import BACKGROUNDS
 ENDPOINT = Endpoint("http://offline.localhost")
 CREDENTIAL = ApiKey("offline")
 _DEFAULT_SIDE = 1024
+_MAX_PIXELS = 1 << 24  # of a model that is not known; a placeholder is drawn in memory
 _FIELDS: dict[str, type] = {
     "model": str,
     "prompt": str,
@@ -91,15 +92,15 @@ def _read(method: str, path: str, headers: Mapping[str, str], body: bytes) -> di
         )
     try:
         fields = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
         raise RequestError(400, "invalid_request", "The request body is not a JSON object.")
-    for name, value in fields.items():
-        _check(name, value)
     for name in ("model", "prompt"):
         if not fields.get(name):
             raise RequestError(400, "invalid_request", f"'{name}' is required.")
+    for name, value in fields.items():
+        _check(name, value)
     return fields
 
 
@@ -116,7 +117,7 @@ def _check(name: str, value: object) -> None:
 def _draw(fields: dict[str, object], draw: Draw) -> dict[str, object]:
     """The content of a successful answer."""
     prompt, deployment = str(fields["prompt"]), str(fields["model"])
-    width, height = _size(fields, find(deployment).max_pixels)
+    width, height = _size(fields, find(deployment).max_pixels or _MAX_PIXELS)
     background = fields.get("background")
     if background is not None and background not in BACKGROUNDS:
         raise _unsupported("'background' must be transparent or opaque.")
@@ -134,7 +135,7 @@ def _draw(fields: dict[str, object], draw: Draw) -> dict[str, object]:
     }
 
 
-def _size(fields: dict[str, object], max_pixels: int | None) -> tuple[int, int]:
+def _size(fields: dict[str, object], max_pixels: int) -> tuple[int, int]:
     """The size that is drawn: rounded down to a multiple of 16 without a word."""
     sides = []
     for name in ("width", "height"):
@@ -143,7 +144,7 @@ def _size(fields: dict[str, object], max_pixels: int | None) -> tuple[int, int]:
             raise _unsupported(f"'{name}' must be at least {MIN_SIDE} pixels.")
         sides.append(side // SIDE_STEP * SIDE_STEP)
     width, height = sides
-    if max_pixels and width * height > max_pixels:
+    if width * height > max_pixels:
         raise _unsupported(f"the picture must have at most {max_pixels} pixels.")
     return width, height
 

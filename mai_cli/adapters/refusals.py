@@ -5,6 +5,7 @@ texts were seen by users of the service or are those of Azure AI services in gen
 """
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,8 +46,8 @@ class Refusal:
     message: str
 
     @classmethod
-    def parse(cls, status: int, body: bytes) -> "Refusal":
-        """Read the error envelope of ``body``, if it is one."""
+    def parse(cls, status: int, body: bytes, secret: str) -> "Refusal":
+        """Read the error envelope of ``body``, if it is one, without ``secret``."""
         try:
             value = json.loads(body)
         except (ValueError, RecursionError):
@@ -58,6 +59,7 @@ class Refusal:
         codes = [error.get("code"), inner.get("code") if isinstance(inner, dict) else None]
         message = error.get("message")
         text = " ".join(message.split()) if isinstance(message, str) else ""
+        text = text.replace(secret, "***") if secret else text
         return cls(status, frozenset(str(code).lower() for code in codes if code), text)
 
     @property
@@ -77,9 +79,12 @@ class Refusal:
         return any(word in message for word in words)
 
 
-def error_of(status: int, body: bytes, retry_after: str | None) -> MaiError:
-    """The error that an answer with this status, body and ``Retry-After`` header means."""
-    refusal = Refusal.parse(status, body)
+def error_of(status: int, body: bytes, retry_after: str | None, secret: str = "") -> MaiError:
+    """The error that an answer with this status, body and ``Retry-After`` header means.
+
+    ``secret`` is masked, should the service repeat it.
+    """
+    refusal = Refusal.parse(status, body, secret)
     if status in _NOTHING_DRAWN:
         return _unavailable(refusal, parse_retry_after(retry_after))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -181,4 +186,4 @@ def parse_retry_after(text: str | None, now: Callable[[], float] = time.time) ->
         except (ValueError, OverflowError):
             return None
         return max(0.0, seconds)
-    return seconds if seconds >= 0 else None
+    return seconds if 0 <= seconds < math.inf else None

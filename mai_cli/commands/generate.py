@@ -10,6 +10,7 @@ from mai_cli.commands.options import (
     MONEY,
     OUTPUT,
     PICTURE,
+    Help,
     Json,
     NoColor,
     Offline,
@@ -172,6 +173,7 @@ def generate(
     quiet: Quiet = False,
     verbose: Verbose = False,
     no_color: NoColor = False,
+    _help: Help = False,
 ) -> None:
     """Make pictures from a prompt.
 

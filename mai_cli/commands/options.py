@@ -10,6 +10,18 @@ FOUNDRY = "Foundry"
 MONEY = "Money"
 DISPLAY = "Display"
 
+
+def _show_help(context: typer.Context, wanted: bool) -> None:
+    """Show the help through the output, which knows what to do where it cannot be written."""
+    if wanted and not context.resilient_parsing:
+        context.obj.output.lines(context.get_help())
+        raise typer.Exit
+
+
+Help = Annotated[
+    bool,
+    typer.Option("--help", is_eager=True, callback=_show_help, help="Show this message and exit."),
+]
 Offline = Annotated[
     bool,
     typer.Option(

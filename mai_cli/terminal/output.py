@@ -82,18 +82,22 @@ class Output:
         line = visible(text)
         if style and self.color:
             line = f"{style}{line}{_PLAIN}"
-        with suppress(OSError, ValueError, AttributeError):
+        if sys.stderr is None:  # closed from the start; print would go to stdout
+            return
+        try:
             print(line, file=sys.stderr, flush=True)
+        except (OSError, ValueError):
+            _abandon(sys.stderr)
 
     def _result(self, data: bytes) -> None:
         try:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
         except (BrokenPipeError, ValueError, AttributeError):
-            _abandon_stdout()
+            _abandon(sys.stdout)
             raise SystemExit(ExitCode.CLOSED_PIPE) from None
         except OSError as error:
-            _abandon_stdout()
+            _abandon(sys.stdout)
             raise StorageError(
                 f"Standard output cannot be written: {error.strerror}.",
                 code="export_failed",
@@ -106,10 +110,10 @@ def visible(text: str) -> str:
     return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
-def _abandon_stdout() -> None:
-    """Let nothing more be written to a stdout that takes nothing, not even at the end."""
+def _abandon(stream: TextIO | None) -> None:
+    """Let nothing more be written to a stream that takes nothing, not even at the end."""
     with suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]
 
 
 def is_terminal(stream: TextIO | None) -> bool:

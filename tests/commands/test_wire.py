@@ -199,7 +199,7 @@ def test_what_drew_nothing_is_given_up_in_the_end(mai, foundry, history, name, a
     assert record["attempts"] == len(foundry.received) == (8 if code == "quota" else 5)
 
 
-@pytest.mark.parametrize("wait", ["3600", "Fri, 01 Jan 2100 00:00:00 GMT", "1e300", "inf"])
+@pytest.mark.parametrize("wait", ["3600", "Fri, 01 Jan 2100 00:00:00 GMT", "1e300"])
 def test_a_wait_that_is_too_long_is_not_begun(mai, foundry, wait):
     foundry.will(error(429, "RateLimitReached", "Too many.", Retry_After=wait))
 
