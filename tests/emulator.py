@@ -93,12 +93,17 @@ class Emulator:
     def __init__(self, tls: ssl.SSLContext | None = None, latency: float = 0.0) -> None:
         self.received: list[Received] = []
         self.latency = latency
+        self.connections = 0
         self._next: deque[Answer] = deque()
         self._always: Answer | None = None
         emulator = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                emulator.connections += 1
+                super().setup()
 
             def do_POST(self) -> None:
                 emulator._serve(self)

@@ -68,6 +68,8 @@ class Foundry:
                 timeout=httpx.Timeout(
                     timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds)
                 ),
+                # One that idles may close just as a request goes out: a lost answer for nothing.
+                limits=httpx.Limits(max_keepalive_connections=0),
                 follow_redirects=False,  # a key must not travel to another host
                 event_hooks={"response": [self._refuse_redirect]},
                 verify=_trust(endpoint),

@@ -331,3 +331,8 @@ def test_no_redirect_is_followed_with_the_key(mai, foundry):
 
         assert mai("generate", "x").code == 3
         assert elsewhere.received == []
+
+
+def test_each_picture_gets_a_connection_of_its_own(mai, foundry):
+    assert mai("generate", "x", "-n", "3").code == 0
+    assert foundry.connections == 3
