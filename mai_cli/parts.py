@@ -149,7 +149,9 @@ class Parts:
             )
         from mai_cli.adapters.entra_id import EntraId
 
-        return EntraId()
+        identity = EntraId()
+        self._closing.callback(identity.close)
+        return identity
 
     def prompt(self, argument: str | None, file: str | None) -> str:
         """The prompt, from the one place where it stands."""

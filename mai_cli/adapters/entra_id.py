@@ -38,6 +38,10 @@ class EntraId:
         self._token = None
         return True
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._identity.close()
+
     def _ask(self) -> AccessToken:
         try:
             return self._identity.get_token(SCOPE)

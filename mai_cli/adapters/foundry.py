@@ -18,8 +18,9 @@ import httpx
 from mai_cli import __version__
 from mai_cli.adapters.answer_body import AnswerBody, BodyError
 from mai_cli.adapters.credentials import Credential
+from mai_cli.adapters.exchange import Exchange
 from mai_cli.adapters.png import PngScan
-from mai_cli.adapters.refusals import error_of
+from mai_cli.adapters.refusals import error_of, maybe_drawn
 from mai_cli.errors import ConfigError, MaiError, Retry, UnavailableError, UnknownError
 from mai_cli.models.answer import Answer, Usage
 from mai_cli.models.endpoint import Endpoint
@@ -33,6 +34,7 @@ HEADERS = {
 CONNECT_SECONDS = 20
 MAX_ERROR_BYTES = 1 << 16
 MAX_KEYS_SHOWN = 200
+MAX_ID_SHOWN = 100
 _REQUEST_ID_HEADERS = ("apim-request-id", "x-ms-request-id", "x-request-id")
 
 
@@ -65,9 +67,7 @@ class Foundry:
         try:
             self._client = httpx.Client(
                 headers=HEADERS,
-                timeout=httpx.Timeout(
-                    timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds)
-                ),
+                timeout=httpx.Timeout(None, connect=min(CONNECT_SECONDS, timeout_seconds)),
                 # One that idles may close just as a request goes out: a lost answer for nothing.
                 limits=httpx.Limits(max_keepalive_connections=0),
                 follow_redirects=False,  # a key must not travel to another host
@@ -98,8 +98,7 @@ class Foundry:
         """Ask for one picture, once; its bytes go to ``sink`` as they come.
 
         Nothing is sent again here: ``retry`` of the error says whether that is safe. A picture
-        that came whole is returned even if the answer around it is torn. The time limit holds
-        for each wait until the body comes, and for the body as a whole.
+        that came whole is returned even if the answer around it is torn.
 
         Raises:
             MaiError: Of the kind that says what became of the request.
@@ -107,11 +106,14 @@ class Foundry:
         url = self._endpoint.generations_url
         signed = self._credential.headers()
         started = self._clock()
-        deadline = started + self._timeout_seconds
         with (
-            self._wire_errors(url) as on_wire,
+            self._exchange(url) as exchange,
             self._client.stream(
-                "POST", url, json=request.body, headers=signed, extensions={"trace": on_wire}
+                "POST",
+                url,
+                json=request.body,
+                headers=signed,
+                extensions={"trace": exchange.trace},
             ) as response,
         ):
             request_id = _request_id(response)
@@ -120,11 +122,11 @@ class Foundry:
                 f"request id {request_id or 'none'}"
             )
             if response.is_success:
-                return self._receive(response, sink, request_id, deadline)
-            raise self._error(response, request_id, deadline, signed)
+                return self._receive(response, sink, request_id, exchange)
+            raise self._error(response, request_id, signed)
 
     def _receive(
-        self, response: httpx.Response, sink: Sink, request_id: str | None, deadline: float
+        self, response: httpx.Response, sink: Sink, request_id: str | None, exchange: Exchange
     ) -> Answer:
         """Read the picture and what stands around it."""
         scan = PngScan()
@@ -138,16 +140,14 @@ class Foundry:
         try:
             for piece in response.iter_bytes():
                 body.feed(piece)
-                if self._clock() > deadline:
-                    raise httpx.ReadTimeout("the whole answer took too long")
             envelope = body.envelope()
         except (httpx.RequestError, BodyError) as error:
             broken, envelope = error, {}
         picture = scan.finish()
         if picture is not None:
             return Answer(picture, _usage(envelope), request_id)
-        if isinstance(broken, httpx.RequestError):
-            raise _lost(self._reason(broken), request_id)
+        if exchange.timed_out or isinstance(broken, httpx.RequestError):
+            raise _lost(self._reason(exchange), request_id)
         if broken is not None and not body.had_picture:
             raise _unusable("no_picture", f"an answer that cannot be read: {broken}", request_id)
         if broken is not None:
@@ -160,18 +160,14 @@ class Foundry:
         raise _unusable("bad_picture", f"no PNG that is whole: {scan.problem}", request_id)
 
     def _error(
-        self,
-        response: httpx.Response,
-        request_id: str | None,
-        deadline: float,
-        signed: dict[str, str],
+        self, response: httpx.Response, request_id: str | None, signed: dict[str, str]
     ) -> MaiError:
         """What an answer that is not a success means."""
         body = bytearray()
         try:
             for piece in response.iter_bytes():
                 body += piece[:MAX_ERROR_BYTES]
-                if len(body) >= MAX_ERROR_BYTES or self._clock() > deadline:
+                if len(body) >= MAX_ERROR_BYTES:
                     break
         except httpx.RequestError:
             pass  # the status says enough
@@ -200,24 +196,18 @@ class Foundry:
             )
 
     @contextmanager
-    def _wire_errors(self, url: str) -> Iterator[Callable[[str, dict[str, object]], None]]:
-        """Tell a request that never left from one whose answer was lost; yields a trace hook."""
-        went_out = False
-
-        def on_wire(event: str, info: dict[str, object]) -> None:
-            # A proxy's CONNECT is traced too, and carries no request for a picture.
-            nonlocal went_out
-            method = getattr(info.get("request"), "method", b"")
-            if event.endswith("send_request_headers.started") and method != b"CONNECT":
-                went_out = True
-
+    def _exchange(self, url: str) -> Iterator[Exchange]:
+        """Tell a request that never left from one whose answer was lost."""
+        exchange = Exchange(self._timeout_seconds)
         try:
-            yield on_wire
+            yield exchange
         except httpx.RequestError as error:
             self._log(f"POST {url}: {type(error).__name__} {error}")
-            if went_out:
-                raise _lost(self._reason(error), None) from None
+            if exchange.went_out:
+                raise _lost(self._reason(exchange), None) from None
             raise self._not_sent(error) from None
+        finally:
+            exchange.close()
 
     def _goes_through_proxy(self) -> bool:
         """Whether the environment names a proxy for the endpoint."""
@@ -226,8 +216,8 @@ class Foundry:
         is_named = scheme in proxies or "all" in proxies
         return is_named and not proxy_bypass(self._endpoint.host)
 
-    def _reason(self, error: httpx.RequestError) -> str:
-        if isinstance(error, httpx.TimeoutException):
+    def _reason(self, exchange: Exchange) -> str:
+        if exchange.timed_out:
             return f"no whole answer came within {self._timeout_seconds:g} s"
         return "the connection broke before the whole answer came"
 
@@ -243,7 +233,8 @@ class Foundry:
                     hint="Check the endpoint; behind a company's proxy, set SSL_CERT_FILE to its "
                     "certificates.",
                 )
-        if any(isinstance(cause, gaierror) for cause in causes):
+        through_proxy = self._goes_through_proxy()
+        if any(isinstance(cause, gaierror) for cause in causes) and not through_proxy:
             reason, hint = f"The name {host} was not found", "Check the endpoint and the network."
         elif isinstance(error, httpx.ProxyError):
             reason, hint = f"The proxy made no connection to {host}", "Check HTTPS_PROXY."
@@ -251,7 +242,7 @@ class Foundry:
             reason, hint = f"{host} did not answer a call in time", "Check the network."
         else:
             reason, hint = f"No connection to {host}: {error}", "Check the endpoint and network."
-        if not isinstance(error, httpx.ProxyError) and self._goes_through_proxy():
+        if through_proxy and not isinstance(error, httpx.ProxyError):
             hint = f"{hint} It goes through a proxy: check HTTPS_PROXY and NO_PROXY."
         return UnavailableError(f"{reason}.", code="no_connection", hint=hint, retry=Retry.SOON)
 
@@ -281,29 +272,19 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _lost(reason: str, request_id: str | None) -> UnknownError:
-    return UnknownError(
-        f"The request was sent, but {reason}; the picture may have been billed.",
-        code="lost_answer",
-        hint="Look before you ask again, or add --retry-lost to ask again by itself.",
-        retry=Retry.IF_TOLD,
-        request_id=request_id,
-    )
+    message = f"The request was sent, but {reason}; the picture may have been billed."
+    return maybe_drawn("lost_answer", message, request_id)
 
 
 def _unusable(code: str, what: str, request_id: str | None) -> UnknownError:
-    return UnknownError(
-        f"The service reported success but sent {what}; it may have been billed.",
-        code=code,
-        hint="Look before you ask again, or add --retry-lost to ask again by itself.",
-        retry=Retry.IF_TOLD,
-        request_id=request_id,
-    )
+    message = f"The service reported success but sent {what}; it may have been billed."
+    return maybe_drawn(code, message, request_id)
 
 
 def _request_id(response: httpx.Response) -> str | None:
     for name in _REQUEST_ID_HEADERS:
         if value := response.headers.get(name):
-            return str(value)
+            return str(value)[:MAX_ID_SHOWN]
     return None
 
 

@@ -86,6 +86,8 @@ class PngScan:
             return self._fail("its chunks are in the wrong order")
         if self._kind == b"IHDR" and self._left != _IHDR_BYTES:
             return self._fail("its header is damaged")
+        if self._kind == b"IEND" and self._left:
+            return self._fail("something follows its end")
         self._crc = zlib.crc32(self._kind)
         del self._pending[: _HEADER.size]
         return True

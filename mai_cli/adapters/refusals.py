@@ -88,16 +88,25 @@ def error_of(status: int, body: bytes, retry_after: str | None, secret: str = ""
     if status in _NOTHING_DRAWN:
         return _unavailable(refusal, parse_retry_after(retry_after))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return UnknownError(
+        message = (
             f"The gateway gave up waiting ({status}: {refusal.words}); the picture may have been "
-            "drawn and billed.",
-            code="gateway_gave_up",
-            hint="Look before you ask again, or add --retry-lost to ask again by itself.",
-            retry=Retry.IF_TOLD,
+            "drawn and billed."
         )
+        return maybe_drawn("gateway_gave_up", message)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return _not_allowed(refusal)
     return _refused(refusal)
+
+
+def maybe_drawn(code: str, message: str, request_id: str | None = None) -> UnknownError:
+    """A request whose picture may have been drawn and billed; not sent again unless told to."""
+    return UnknownError(
+        message,
+        code=code,
+        hint="Look before you ask again, or add --retry-lost to ask again by itself.",
+        retry=Retry.IF_TOLD,
+        request_id=request_id,
+    )
 
 
 def _unavailable(refusal: Refusal, wait_seconds: float | None) -> UnavailableError:

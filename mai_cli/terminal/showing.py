@@ -40,7 +40,9 @@ def show_plan(output: Output, plan: Plan) -> None:
             output.text(f"Output: {path}")
     count = len(plan.items)
     pictures = "1 picture" if count == 1 else f"{count} pictures"
-    output.text(f"{pictures}, about {dollars(plan.cost_usd)}. Nothing was sent.")
+    cost = dollars(plan.cost_usd)
+    about = "about " if cost.startswith("$") else ""
+    output.text(f"{pictures}, {about}{cost}. Nothing was sent.")
 
 
 def _results(outcome: Outcome, master: Path) -> list[str]:

@@ -130,9 +130,11 @@ def test_no_answer_in_time_is_a_lost_answer(connect, foundry):
     [
         (OK + b"\r\n" + WHOLE.body[:END_OF_PICTURE], b" "),
         (OK + b'\r\n{"data":[{"b64_json":"', b"QUJD"),
+        (OK + b"X-Filling: ", b"x"),
+        (b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
         (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", b" "),
     ],
-    ids=["envelope", "picture", "error"],
+    ids=["envelope", "picture", "headers", "interim", "error"],
 )
 def test_the_time_for_a_whole_answer_is_limited_however_it_drips(connect, serve, start, drop):
     hung_up = threading.Event()

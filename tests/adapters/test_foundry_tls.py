@@ -1,7 +1,9 @@
 import socket
 import ssl
 import struct
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -95,6 +97,19 @@ def test_an_answer_that_is_lost_on_a_safe_line_is_a_lost_answer(connect, resourc
     failure = connect(server.url).fail()
     assert isinstance(failure, UnknownError)
     assert (failure.code, failure.retry) == ("lost_answer", Retry.IF_TOLD)
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("drip", [0.0, 0.05])
+def test_the_time_is_limited_on_a_secure_connection_too(connect, resource, drip):
+    server = resource()
+    release = threading.Event()
+    silent = replace(WHOLE, before=lambda: release.wait(5))
+    server.will(replace(WHOLE, drip=drip) if drip else silent)
+    failure = connect(server.url, timeout_seconds=0.5).fail()
+    release.set()
+    assert (failure.code, failure.retry) == ("lost_answer", Retry.IF_TOLD)
+    assert "no whole answer came within 0.5 s" in failure.message
 
 
 @pytest.mark.parametrize("name", ["missing.pem", "empty.pem", "nonsense.pem"])

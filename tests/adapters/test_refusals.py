@@ -178,6 +178,14 @@ def test_an_error_that_is_a_text_is_the_message():
     assert "just so" in error_of(400, b'{"error":"just so"}', None).message
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 502])
+def test_a_secret_is_masked_in_what_the_service_says(status):
+    body = json.dumps({"error": {"message": "The key a+b/c is odd.", "code": "a+b/c"}}).encode()
+    error = error_of(status, body.replace(b"/", rb"\/"), None, secret="a+b/c")
+    assert "The key *** is odd" in error.message
+    assert "a+b/c" not in str(error.to_json())
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda values: (

@@ -1,0 +1,44 @@
+"""One request on the wire: whether it left this machine, and when it has taken too long."""
+
+import socket
+import threading
+from contextlib import suppress
+from typing import Any
+
+
+class Exchange:
+    """Follows a request through the trace of httpx, and hangs up when its time is over.
+
+    The time limits of httpx hold for each piece that comes; an answer that drips would never
+    run into them.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.went_out = False
+        self.timed_out = False
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._hang_up)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def trace(self, event: str, info: dict[str, Any]) -> None:
+        """Take an event. Source: https://www.encode.io/httpcore/extensions/#trace."""
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            self._socket = info["return_value"].get_extra_info("socket")
+            if self.timed_out:
+                self._hang_up()
+        elif event.endswith(".send_request_headers.started"):
+            # A proxy's CONNECT is traced too, and carries no request for a picture.
+            method = getattr(info.get("request"), "method", b"")
+            self.went_out = self.went_out or method != b"CONNECT"
+
+    def close(self) -> None:
+        """It has ended; nothing is cut off any more."""
+        self._timer.cancel()
+
+    def _hang_up(self) -> None:
+        self.timed_out = True
+        if self._socket is not None:
+            with suppress(OSError):
+                # Not the method of a TLS socket, which is not made for two threads.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
