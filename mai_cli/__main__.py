@@ -21,6 +21,10 @@ def main() -> None:
             sys.stdout.write(f"mai {__version__}\n")
             sys.stdout.flush()
             return
+    import signal  # noqa: PLC0415 - the point of this module
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # while loading, Ctrl-C ends it quietly
     gc.set_threshold(YOUNG_OBJECTS)
     try:
         from mai_cli.app import main as run  # noqa: PLC0415 - the point of this module

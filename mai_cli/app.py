@@ -39,7 +39,11 @@ def main(argv: list[str]) -> NoReturn:
     """Run ``mai`` with ``argv`` and end the process with the exit code."""
     with Parts(wants_json="--json" in argv) as parts:
         parts.stops.listen()
-        raise SystemExit(_run(argv, parts))
+        try:
+            code = _run(argv, parts)
+        finally:
+            parts.stops.ignore()
+        raise SystemExit(code)
 
 
 def _run(argv: list[str], parts: Parts) -> int:
@@ -61,4 +65,7 @@ def _usage_error(error: typer.TyperException) -> MaiError:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "mai"
     message = error.format_message()
-    return UsageError(message, code="bad_option", hint=f"See '{path} --help'.")
+    hint = f"See '{path} --help'."
+    if "unexpected extra argument" in message:
+        hint = f"Put the prompt in quotes. {hint}"
+    return UsageError(message, code="bad_option", hint=hint)

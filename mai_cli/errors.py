@@ -22,6 +22,7 @@ class ExitCode(IntEnum):
     STORAGE = 7
     UNKNOWN = 8
     PARTIAL = 11
+    HUNG_UP = 129
     INTERRUPTED = 130
     CLOSED_PIPE = 141
     TERMINATED = 143

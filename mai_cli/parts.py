@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from mai_cli.errors import AuthError, ConfigError
+from mai_cli.errors import AuthError, ConfigError, UsageError
 from mai_cli.terminal.output import Output, is_terminal, wants_color
 from mai_cli.terminal.stopping import Stops
 
@@ -74,7 +74,12 @@ class Parts:
         from mai_cli.stores import config_file
         from mai_cli.stores.paths import find_paths
 
-        here = Path.cwd()
+        try:
+            here = Path.cwd()
+        except FileNotFoundError:
+            raise UsageError(
+                "The current folder is gone.", code="bad_option", hint="Change to one that exists."
+            ) from None
         paths = find_paths(self._environ)
         layers = [
             flags(self._flags, here),

@@ -42,7 +42,8 @@ def draw(prompt: str, width: int, height: int, *, transparent: bool) -> bytes:
 @dataclass(frozen=True)
 class Answer:
     """One answer. ``torn`` cuts the body there; ``reset`` ends with a reset; ``before`` is called
-    once the request has been read; ``drip`` seconds lie between the pieces of the body."""
+    once the request has been read; ``drip`` seconds lie between the pieces of the body; the
+    connection stays open for ``hang`` seconds after them."""
 
     status: int = 200
     body: bytes = b""
@@ -51,6 +52,7 @@ class Answer:
     reset: bool = False
     silent: bool = False
     drip: float = 0.0
+    hang: float = 0.0
     before: Callable[[], object] = lambda: None
 
 
@@ -175,6 +177,7 @@ def _send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
             handler.wfile.write(piece)
             handler.wfile.flush()
             time.sleep(answer.drip)
+    time.sleep(answer.hang)
     if answer.reset:
         linger = struct.pack("ii", 1, 0)
         handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

@@ -47,6 +47,7 @@ def test_the_exit_codes_are_those_that_scripts_rely_on():
         "STORAGE": 7,
         "UNKNOWN": 8,
         "PARTIAL": 11,
+        "HUNG_UP": 129,
         "INTERRUPTED": 130,
         "CLOSED_PIPE": 141,
         "TERMINATED": 143,

@@ -53,6 +53,16 @@ class AnswerBody:
         elif len(self._envelope) > MAX_ENVELOPE_BYTES:
             raise BodyError("it is larger than any answer")
 
+    def is_complete(self) -> bool:
+        """Whether the whole answer, with a picture, has come."""
+        if not self.had_picture or self._in_picture or not self._envelope.endswith(b"}"):
+            return False
+        try:
+            self.envelope()
+        except BodyError:
+            return False
+        return True
+
     def envelope(self) -> dict[str, object]:
         """The JSON of the body, with an empty text where the picture was.
 

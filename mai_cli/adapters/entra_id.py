@@ -47,10 +47,12 @@ class EntraId:
             return self._identity.get_token(SCOPE)
         except AzureError:
             raise AuthError(
-                "There is no API key, and no sign-in to Entra ID was found.",
+                "Signing in to Entra ID did not work.",
                 code="no_credential",
-                hint="Set MAI_API_KEY, or sign in with 'az login'.",
+                hint="Sign in with 'az login', or use a key: set MAI_API_KEY.",
             ) from None
+        except ValueError:
+            raise _wrong_environment() from None
 
 
 def _new_identity() -> DefaultAzureCredential:
@@ -58,8 +60,12 @@ def _new_identity() -> DefaultAzureCredential:
     try:
         return DefaultAzureCredential()
     except ValueError:
-        raise ConfigError(
-            "AZURE_TOKEN_CREDENTIALS names no way to sign in to Entra ID.",
-            code="bad_setting",
-            hint="Unset it, or set it to dev, prod or the name of a credential of azure-identity.",
-        ) from None
+        raise _wrong_environment() from None
+
+
+def _wrong_environment() -> ConfigError:
+    return ConfigError(
+        "An AZURE_ variable, such as AZURE_TOKEN_CREDENTIALS, has a value that cannot be used.",
+        code="bad_setting",
+        hint="Correct or unset it; azure-identity documents them.",
+    )

@@ -13,9 +13,10 @@ class Exchange:
     run into them.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, secret: str) -> None:
         self.went_out = False
         self.timed_out = False
+        self.secret = secret  # must not come back in what is said of the answer
         self._socket: socket.socket | None = None
         self._timer = threading.Timer(seconds, self._hang_up)
         self._timer.daemon = True

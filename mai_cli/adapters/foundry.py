@@ -23,7 +23,7 @@ from mai_cli.adapters.png import PngScan
 from mai_cli.adapters.refusals import error_of, maybe_drawn
 from mai_cli.errors import ConfigError, MaiError, Retry, UnavailableError, UnknownError
 from mai_cli.models.answer import Answer, Usage
-from mai_cli.models.endpoint import Endpoint
+from mai_cli.models.endpoint import Endpoint, is_loopback
 from mai_cli.models.request import ImageRequest
 
 HEADERS = {
@@ -72,6 +72,7 @@ class Foundry:
                 limits=httpx.Limits(max_keepalive_connections=0),
                 follow_redirects=False,  # a key must not travel to another host
                 event_hooks={"response": [self._refuse_redirect]},
+                trust_env=not is_loopback(endpoint.host),  # a proxy would see the key in clear
                 verify=_trust(endpoint),
                 transport=transport,
             )
@@ -107,7 +108,7 @@ class Foundry:
         signed = self._credential.headers()
         started = self._clock()
         with (
-            self._exchange(url) as exchange,
+            self._exchange(url, _secret(signed)) as exchange,
             self._client.stream(
                 "POST",
                 url,
@@ -116,14 +117,14 @@ class Foundry:
                 extensions={"trace": exchange.trace},
             ) as response,
         ):
-            request_id = _request_id(response)
+            request_id = _request_id(response, exchange.secret)
             self._log(
                 f"POST {url}: {response.status_code} in {self._clock() - started:.1f} s, "
                 f"request id {request_id or 'none'}"
             )
             if response.is_success:
                 return self._receive(response, sink, request_id, exchange)
-            raise self._error(response, request_id, signed)
+            raise self._error(response, request_id, exchange.secret)
 
     def _receive(
         self, response: httpx.Response, sink: Sink, request_id: str | None, exchange: Exchange
@@ -140,6 +141,8 @@ class Foundry:
         try:
             for piece in response.iter_bytes():
                 body.feed(piece)
+                if body.is_complete():
+                    break  # not every server ends the connection where the answer ends
             envelope = body.envelope()
         except (httpx.RequestError, BodyError) as error:
             broken, envelope = error, {}
@@ -153,15 +156,12 @@ class Foundry:
         if broken is not None:
             raise _unusable("bad_picture", f"a picture that cannot be read: {broken}", request_id)
         if not body.picture_bytes:
-            keys = ", ".join(sorted(envelope))[:MAX_KEYS_SHOWN] or "nothing"
-            raise _unusable(
-                "no_picture", f"an answer without a picture (it has {keys})", request_id
-            )
+            keys = ", ".join(sorted(envelope)).replace(exchange.secret, "***")
+            what = f"an answer without a picture (it has {keys[:MAX_KEYS_SHOWN] or 'nothing'})"
+            raise _unusable("no_picture", what, request_id)
         raise _unusable("bad_picture", f"no PNG that is whole: {scan.problem}", request_id)
 
-    def _error(
-        self, response: httpx.Response, request_id: str | None, signed: dict[str, str]
-    ) -> MaiError:
+    def _error(self, response: httpx.Response, request_id: str | None, secret: str) -> MaiError:
         """What an answer that is not a success means."""
         body = bytearray()
         try:
@@ -171,12 +171,8 @@ class Foundry:
                     break
         except httpx.RequestError:
             pass  # the status says enough
-        (header,) = signed.values()
         error = error_of(
-            response.status_code,
-            bytes(body),
-            response.headers.get("retry-after"),
-            secret=header.rpartition(" ")[2],
+            response.status_code, bytes(body), response.headers.get("retry-after"), secret
         )
         error.request_id = request_id
         if response.status_code == httpx.codes.UNAUTHORIZED and self._credential.renew():
@@ -192,13 +188,13 @@ class Foundry:
                 "mai does not follow, since the credential is for the endpoint only.",
                 code="redirected",
                 hint="Set the endpoint to the address of the resource itself.",
-                request_id=_request_id(response),
+                request_id=_request_id(response, _secret(self._credential.headers())),
             )
 
     @contextmanager
-    def _exchange(self, url: str) -> Iterator[Exchange]:
+    def _exchange(self, url: str, secret: str) -> Iterator[Exchange]:
         """Tell a request that never left from one whose answer was lost."""
-        exchange = Exchange(self._timeout_seconds)
+        exchange = Exchange(self._timeout_seconds, secret)
         try:
             yield exchange
         except httpx.RequestError as error:
@@ -271,6 +267,11 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+def _secret(signed: dict[str, str]) -> str:
+    """The key or token in the header that signs a request."""
+    return " ".join(signed.values()).rpartition(" ")[2]
+
+
 def _lost(reason: str, request_id: str | None) -> UnknownError:
     message = f"The request was sent, but {reason}; the picture may have been billed."
     return maybe_drawn("lost_answer", message, request_id)
@@ -281,10 +282,11 @@ def _unusable(code: str, what: str, request_id: str | None) -> UnknownError:
     return maybe_drawn(code, message, request_id)
 
 
-def _request_id(response: httpx.Response) -> str | None:
+def _request_id(response: httpx.Response, secret: str) -> str | None:
+    """What the service calls this request, without ``secret``, should it repeat it."""
     for name in _REQUEST_ID_HEADERS:
         if value := response.headers.get(name):
-            return str(value)[:MAX_ID_SHOWN]
+            return str(value).replace(secret, "***")[:MAX_ID_SHOWN]
     return None
 
 

@@ -88,10 +88,9 @@ def error_of(status: int, body: bytes, retry_after: str | None, secret: str = ""
     if status in _NOTHING_DRAWN:
         return _unavailable(refusal, parse_retry_after(retry_after))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        message = (
-            f"The gateway gave up waiting ({status}: {refusal.words}); the picture may have been "
-            "drawn and billed."
-        )
+        gave_up = status in (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT)
+        who = "The gateway gave up waiting" if gave_up else "The service failed"
+        message = f"{who} ({status}: {refusal.words}); the picture may have been drawn and billed."
         return maybe_drawn("gateway_gave_up", message)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return _not_allowed(refusal)
@@ -115,7 +114,7 @@ def _unavailable(refusal: Refusal, wait_seconds: float | None) -> UnavailableErr
         return UnavailableError(
             f"The quota of the deployment is used up for now: {refusal.words}.",
             code="quota",
-            hint="Try again in a minute, or ask for a higher quota.",
+            hint=f"Try again in {_duration(wait_seconds)}, or ask for a higher quota.",
             retry=Retry.LATER,
             wait_seconds=wait_seconds,
         )
@@ -126,6 +125,10 @@ def _unavailable(refusal: Refusal, wait_seconds: float | None) -> UnavailableErr
         retry=Retry.SOON,
         wait_seconds=wait_seconds,
     )
+
+
+def _duration(seconds: float | None) -> str:
+    return "a minute" if seconds is None or seconds < 1 else f"{math.ceil(seconds)} s"
 
 
 def _not_allowed(refusal: Refusal) -> MaiError:

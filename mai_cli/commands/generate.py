@@ -17,7 +17,7 @@ from mai_cli.commands.options import (
     Quiet,
     Verbose,
 )
-from mai_cli.errors import ExitCode
+from mai_cli.errors import ExitCode, MaiError
 from mai_cli.parts import Parts
 
 Prompt = Annotated[
@@ -233,8 +233,12 @@ def generate(
         show_plan(parts.output, plan(order))
         return
     codes = []
-    for outcome in parts.watch(parts.generation.run(order), len(requests)):
-        if not outcome.asked_again:
-            codes.append(outcome.exit_code)
-        show_outcome(parts.output, outcome, to_stdout=outputs.to_stdout)
+    try:
+        for outcome in parts.watch(parts.generation.run(order), len(requests)):
+            if not outcome.asked_again:
+                codes.append(outcome.exit_code)
+            show_outcome(parts.output, outcome, to_stdout=outputs.to_stdout)
+    except MaiError as error:
+        parts.output.error(error)
+        codes.append(error.exit_code)
     raise typer.Exit(ExitCode.of_all(codes))

@@ -20,7 +20,9 @@ def _show_help(context: typer.Context, wanted: bool) -> None:
 
 Help = Annotated[
     bool,
-    typer.Option("--help", is_eager=True, callback=_show_help, help="Show this message and exit."),
+    typer.Option(
+        "--help", "-h", is_eager=True, callback=_show_help, help="Show this message and exit."
+    ),
 ]
 Offline = Annotated[
     bool,

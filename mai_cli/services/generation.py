@@ -24,7 +24,7 @@ from mai_cli.models.endpoint import Endpoint
 from mai_cli.models.outcome import Outcome
 from mai_cli.models.record import Export, Master, Record
 from mai_cli.models.request import ImageRequest
-from mai_cli.services.exporting import FORMATS, Outputs
+from mai_cli.services.exporting import FORMATS, Output, Outputs
 from mai_cli.services.retrying import Attempts, Patience, ask
 
 MAX_LOST = 3
@@ -194,7 +194,7 @@ class Generation:
             for outcome in self._draw(order, request, record):
                 lost = outcome.error is not None and outcome.error.retry is Retry.IF_TOLD
                 again = lost and order.retry_lost and remaining > 0
-                yield self._export(order, replace(outcome, asked_again=again), number)
+                yield from self._exported(order, replace(outcome, asked_again=again), number)
             if not again:
                 return
             self._tell("The answer was lost; asking again, as --retry-lost says.")
@@ -205,9 +205,12 @@ class Generation:
         self._painter.sign_in()
         attempts = Attempts()
         outcome: Outcome | None = None
+        is_announced = False
         with self._gallery.receive(record) as incoming:
-            self._announce(record)
             try:
+                with self._hold():
+                    self._announce(record)
+                    is_announced = True
                 answer = ask(
                     lambda: self._painter.paint(request, incoming),
                     attempts,
@@ -219,6 +222,8 @@ class Generation:
                 with self._hold():
                     outcome = self._made(request, record, answer, incoming.keep(), attempts)
             except MaiError as error:
+                if not is_announced:
+                    raise
                 yield self._failed(record, error, incoming, attempts)
                 return
             except BaseException:  # Ctrl-C, SIGTERM, or a bug: whatever it is, it is recorded
@@ -277,6 +282,15 @@ class Generation:
             self._tell(problem.message)
         return Outcome(ended, error=error)
 
+    def _exported(self, order: Order, outcome: Outcome, number: int | None) -> Iterator[Outcome]:
+        """``outcome`` with its outputs; without them if a stop comes in between."""
+        try:
+            exported = self._export(order, outcome, number)
+        except BaseException:
+            yield outcome
+            raise
+        yield exported
+
     def _export(self, order: Order, outcome: Outcome, number: int | None) -> Outcome:
         """Write the outputs of a picture that is safe in the gallery."""
         master = outcome.record.master
@@ -287,7 +301,7 @@ class Generation:
         for output in order.outputs.files:
             target = output.file_for(outcome.path.name, number)
             try:
-                self._disk.copy(outcome.path, target, overwrite=order.overwrite)
+                target = self._copy(outcome.path, target, output, overwrite=order.overwrite)
             except FileExistsError:
                 failures.append(f"{target} appeared meanwhile and was left alone")
             except OSError as problem:
@@ -299,6 +313,20 @@ class Generation:
                 self._tell(f"{failure}.")
         exported = replace(outcome, record=replace(outcome.record, exports=exports))
         return self._remember(exported, outcome.error or _export_error(failures, outcome.path))
+
+    def _copy(self, master: Path, target: Path, output: Output, *, overwrite: bool) -> Path:
+        """Copy ``master``; in a folder, where names are ours to choose, beside what is there."""
+        number = 1
+        while True:
+            try:
+                self._disk.copy(master, target, overwrite=overwrite)
+            except FileExistsError:
+                if not output.is_folder:
+                    raise
+                number += 1
+                target = output.path / f"{master.stem}-{number}{master.suffix}"
+            else:
+                return target
 
 
 def _export_error(failures: Sequence[str], master: Path) -> StorageError | None:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from mai_cli.errors import ConfigError
+from mai_cli.errors import ConfigError, UsageError
 from mai_cli.models.catalogue import NEWEST, Model, find
 from mai_cli.models.request import ImageRequest
 from mai_cli.models.settings import Settings
-from mai_cli.models.size import parse_size
+from mai_cli.models.size import Size, parse_size
 
 
 def build_requests(
@@ -23,7 +23,7 @@ def build_requests(
 
     Raises:
         UsageError: A model does not offer what is asked for, or the prompt or size is wrong.
-        ConfigError: No deployment is named.
+        ConfigError: No deployment is named, or a setting has a wrong size.
     """
     requests = []
     for deployment in _deployments(settings):
@@ -32,7 +32,7 @@ def build_requests(
             prompt=prompt,
             deployment=deployment,
             model=model,
-            size=parse_size(settings.size, model),
+            size=_size(settings, model),
             background=background,
             web_grounding=web_grounding,
             params=params or {},
@@ -57,11 +57,25 @@ def _deployments(settings: Settings) -> Sequence[str]:
 
 
 def _model(settings: Settings, deployment: str) -> Model:
-    """The model behind ``deployment``: as told, else as its name tells."""
-    if settings.model is None:
-        return find(deployment)
+    """The model behind ``deployment``: as the command line tells, its name, then other settings."""
+    by_name = find(deployment)
+    is_explicit = settings.origins.get("model") == "--model"
+    if settings.model is None or (by_name.is_known and not is_explicit):
+        return by_name
     model = find(settings.model)
     return model if model.is_known else Model.unknown(settings.model)
+
+
+def _size(settings: Settings, model: Model) -> Size | None:
+    """The size that holds for ``model``; a wrong one is blamed on where it stands."""
+    try:
+        return parse_size(settings.size, model)
+    except UsageError as error:
+        origin = settings.origins.get("size", "default")
+        if origin in ("--size", "default"):
+            raise
+        hint = f"{error.hint} It is set by {origin}."
+        raise ConfigError(error.message, code="bad_setting", hint=hint) from None
 
 
 def notes(requests: Sequence[ImageRequest], today: date) -> list[str]:

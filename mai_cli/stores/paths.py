@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mai_cli.errors import ConfigError
 from mai_cli.models.settings import expand_home
 
 
@@ -17,19 +18,34 @@ class Paths:
 
 
 def find_paths(environ: Mapping[str, str]) -> Paths:
-    """Everything under ``MAI_HOME`` where that is set, else in the user's folders."""
+    """Everything under ``MAI_HOME`` where that is set, else in the user's folders.
+
+    Raises:
+        ConfigError: The user has no home folder.
+    """
     if home := environ.get("MAI_HOME"):
         folder = expand_home(Path(home)).absolute()
         paths = Paths(folder / "config.toml", folder / "history.jsonl", folder / "gallery")
     else:
-        import platformdirs  # noqa: PLC0415 - slow, and not needed with MAI_HOME
+        paths = _of_user()
+    if config := environ.get("MAI_CONFIG"):
+        return Paths(expand_home(Path(config)).absolute(), paths.history, paths.gallery)
+    return paths
 
-        dirs = platformdirs.PlatformDirs("mai", appauthor=False)
-        paths = Paths(
+
+def _of_user() -> Paths:
+    import platformdirs  # noqa: PLC0415 - slow, and not needed with MAI_HOME
+
+    dirs = platformdirs.PlatformDirs("mai", appauthor=False)
+    try:
+        return Paths(
             dirs.user_config_path / "config.toml",
             dirs.user_data_path / "history.jsonl",
             dirs.user_pictures_path / "mai",
         )
-    if config := environ.get("MAI_CONFIG"):
-        return Paths(expand_home(Path(config)).absolute(), paths.history, paths.gallery)
-    return paths
+    except RuntimeError:  # no HOME, and no such user on this machine
+        raise ConfigError(
+            "This user has no home folder.",
+            code="missing_setting",
+            hint="Set MAI_HOME to a folder for config, history and gallery.",
+        ) from None

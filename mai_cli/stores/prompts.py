@@ -6,6 +6,9 @@ from typing import TextIO
 
 from mai_cli.errors import UsageError
 
+MAX_PROMPT_BYTES = 1 << 20
+"""Several times the 32,000 tokens that a model reads, in any language."""
+
 _HINT = "Give a text file in UTF-8."
 
 
@@ -49,14 +52,15 @@ def read_prompt(source: str, stdin: TextIO | None) -> str:
     name = "standard input" if source == "-" else source
     try:
         if source != "-":
-            data = Path(source).read_bytes()
+            with Path(source).open("rb") as file:
+                data = file.read(MAX_PROMPT_BYTES + 1)
         elif stdin is None or stdin.isatty():
             raise _wrong(
                 "'-' reads the prompt from standard input, which is a terminal or closed.",
                 "Pipe a prompt in, or write it on the command line.",
             )
         else:
-            data = stdin.buffer.read()
+            data = stdin.buffer.read(MAX_PROMPT_BYTES + 1)
         text = data.decode("utf-8-sig").strip()
     except OSError as error:
         raise _wrong(f"The prompt file {name} cannot be read: {error.strerror}.", _HINT) from None
@@ -64,6 +68,8 @@ def read_prompt(source: str, stdin: TextIO | None) -> str:
         raise _wrong(f"The prompt in {name} is not UTF-8 text.", _HINT) from None
     except ValueError:
         raise _wrong(f"'{name}' is not a file name.", _HINT) from None
+    if len(data) > MAX_PROMPT_BYTES:
+        raise _wrong(f"The prompt in {name} is too long.", "A model reads 32,000 tokens at most.")
     if not text:
         raise _wrong(f"The prompt in {name} is empty.", "Write what to draw into it.")
     return text

@@ -1,24 +1,41 @@
-"""Ctrl-C and SIGTERM: they stop a run at once, but not between a picture and its record."""
+"""Ctrl-C and its kin: they stop a run at once, but not between a picture and its record."""
 
+import os
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from mai_cli.errors import ExitCode
+SAME_WISH_SECONDS = 0.5
+"""A terminal and a wrapper may both pass one Ctrl-C on; people take longer to insist."""
 
 
 class Stops:
-    """Turns both signals into exceptions, later while :meth:`held`."""
+    """Turns the signals that ask for an end into exceptions, later while :meth:`held`.
 
-    def __init__(self) -> None:
+    The first one leaves time to record what was in flight. Whoever insists ends the process on
+    the spot; a line that says ``sent`` is then all that the history knows, and means unknown.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._is_held = False
         self._waiting: int | None = None
+        self._first: float | None = None
+        self._numbers = [signal.SIGINT, signal.SIGTERM]
+        if hasattr(signal, "SIGHUP"):  # not on Windows
+            self._numbers.append(signal.SIGHUP)
 
     def listen(self) -> None:
-        """Take over the signals; one that is ignored, as in a background job, stays ignored."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        """Take the signals over; one that is ignored, as in a background job, stays ignored."""
+        for number in self._numbers:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, lambda number, _frame: self._stop(number))
+
+    def ignore(self) -> None:
+        """The run is over; a signal now would only hide how it ended."""
+        for number in self._numbers:
+            signal.signal(number, signal.SIG_IGN)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -29,12 +46,20 @@ class Stops:
         finally:
             self._is_held = False
             if self._waiting is not None:
-                self._stop(self._waiting)
+                _raise(self._waiting)
 
     def _stop(self, number: int) -> None:
-        if self._is_held:
+        if self._first is None:
+            self._first = self._clock()
+            if not self._is_held:
+                _raise(number)
             self._waiting = number
-        elif number == signal.SIGINT:
-            raise KeyboardInterrupt
-        else:
-            raise SystemExit(ExitCode.TERMINATED)
+        elif self._clock() - self._first > SAME_WISH_SECONDS:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+
+def _raise(number: int) -> None:
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(128 + number)  # as a shell counts it

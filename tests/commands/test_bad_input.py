@@ -81,13 +81,13 @@ SETTINGS = [
     ({"MAI_ENDPOINT": "https://a b.example"}, 3, "has a space", "MAI_ENDPOINT"),
     ({"MAI_ENDPOINT": "https://me:pw@x.example"}, 3, "user name", "MAI_ENDPOINT"),
     ({"MAI_DEPLOYMENT": ""}, 3, "No deployment is named.", "--deployment"),
-    ({"MAI_API_KEY": ""}, 4, "no sign-in to Entra ID was found", "az login"),
+    ({"MAI_API_KEY": ""}, 4, "Signing in to Entra ID did not work", "az login"),
     ({"MAI_API_KEY": "", "MAI_AUTH": "key"}, 4, "there is none", "MAI_API_KEY"),
     ({"MAI_API_KEY": "nö"}, 3, "The api_key has a character", "Change MAI_API_KEY."),
     ({"MAI_AUTH": "magic"}, 3, "must be one of auto, key, entra", "Change MAI_AUTH."),
     ({"MAI_TIMEOUT": "soon"}, 3, "number of seconds", "Change MAI_TIMEOUT."),
     ({"MAI_FILENAME": "{nope}"}, 3, "may use only {year}", "Change MAI_FILENAME."),
-    ({"MAI_SIZE": "huge"}, 2, "'huge' is not a size.", "1280x832"),
+    ({"MAI_SIZE": "huge"}, 3, "'huge' is not a size.", "It is set by MAI_SIZE."),
 ]
 
 
@@ -204,3 +204,30 @@ def test_a_prompt_that_is_not_utf8_is_refused(env, foundry, tmp_path, prompt):
     assert done.returncode == 2
     assert b"not valid UTF-8" in done.stderr
     assert foundry.received == []
+
+
+@pytest.mark.parametrize("args", [["-f", "/dev/zero"], ["-"]])
+def test_a_prompt_without_an_end_is_refused(mai, foundry, args):
+    result = mai("generate", *args, stdin=b"word " * 300_000)
+
+    assert result.code == 2
+    assert "is too long." in result.err
+    assert foundry.received == []
+
+
+def test_a_folder_that_is_gone_is_told(env, tmp_path):
+    done = subprocess.run(
+        f"mkdir gone && cd gone && rmdir ../gone && {MAI[0]} generate x",
+        shell=True,
+        env=env,
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert b"The current folder is gone." in done.stderr
+
+
+def test_a_prompt_without_quotes_gets_a_hint(mai):
+    assert "Put the prompt in quotes." in mai("generate", "a", "lighthouse").err

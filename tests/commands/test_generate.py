@@ -405,3 +405,31 @@ def test_a_picture_that_is_made_has_ordinary_permissions(mai, masters):
     mask = os.umask(0)
     os.umask(mask)
     assert masters()[0].stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_a_copy_in_a_folder_goes_beside_what_is_there(mai, tmp_path, masters):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "same.png").write_text("mine")
+    result = mai("generate", "x", "-o", "out", MAI_FILENAME="same")
+
+    assert (result.code, result.lines) == (0, [str(tmp_path / "out" / "same-2.png")])
+    assert (tmp_path / "out" / "same.png").read_text() == "mine"
+
+
+def test_a_name_that_tells_the_model_beats_another_setting(mai, history):
+    mai("generate", "x", "-d", "mai-image-2-7-flash", MAI_MODEL="MAI-Image-2.6")
+    mai("generate", "x", "-d", "mai-image-2-7-flash", "-m", "MAI-Image-2.6")
+
+    models = [record["model"] for record in history().values()]
+    assert models == ["MAI-Image-2.7-Flash", "MAI-Image-2.6"]
+
+
+def test_a_failure_between_two_pictures_does_not_hide_the_first(mai, foundry, home):
+    (home / "gallery").mkdir(parents=True)
+    (home / "gallery" / "mai-image-27").touch()  # in the way of the second picture's folder
+    two = ["-d", "mai-image-26", "-d", "mai-image-27"]
+    result = mai("generate", "x", *two, "--json", MAI_FILENAME="{deployment}/{id}")
+
+    assert result.code == 11
+    assert [line["schema"] for line in result.objects] == ["mai/record/1", "mai/error/1"]
+    assert len(foundry.received) == 1

@@ -1,12 +1,14 @@
 """Paid once, never lost: stops, kills, full disks and folders that go away."""
 
 import contextlib
+import fcntl
 import json
 import os
 import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -239,3 +241,89 @@ def test_200_kills_at_random_moments_lose_nothing(env, tmp_path, home, masters):
     for record in records.values():
         if record["status"] == "ok":
             assert (home / "gallery" / record["master"]["path"]).is_file()
+
+
+def stopped(env, tmp_path, *args, **more):
+    return subprocess.Popen(
+        [*MAI, "generate", "x", *args],
+        env=env,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **more,
+    )
+
+
+@pytest.mark.parametrize("delay", [0.02, 0.05, 0.08, 0.11, 0.14])
+def test_ctrl_c_while_it_starts_is_quiet(bare, tmp_path, delay):
+    process = stopped(bare, tmp_path, "--offline")
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+
+    assert process.returncode in (0, 130, -signal.SIGINT)
+    assert b"Traceback" not in err
+
+
+def test_a_stop_while_a_copy_is_written_tells_of_the_picture(env, tmp_path, history, masters):
+    code = (
+        "import sys, time\n"
+        "from mai_cli.stores import atomic\n"
+        "def slow(*args, **options):\n"
+        "    print('copying', file=sys.stderr, flush=True)\n"
+        "    time.sleep(30)\n"
+        "atomic.copy = slow\n"
+        "sys.argv = ['mai', 'generate', 'x', '-o', 'copy.png']\n"
+        "from mai_cli.__main__ import main\n"
+        "main()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=env,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stderr.readline() == b"copying\n"
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+
+    (record,) = history().values()
+    assert process.returncode == 130
+    assert record["status"] == "ok"
+    assert out.decode() == f"{masters()[0]}\n"
+
+
+def test_whoever_insists_gets_out_though_the_history_is_locked(env, foundry, home, tmp_path):
+    foundry.latency = 1
+    process = stopped(env, tmp_path)
+    wait_for(lambda: foundry.received)
+    with (home / "history.jsonl.lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.7)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=1)
+
+    assert process.returncode == -signal.SIGINT
+
+
+def test_an_answer_whose_connection_stays_open_is_taken_at_its_end(mai, foundry, history):
+    foundry.will(Answer(body=WHOLE + b" ", torn=len(WHOLE), hang=5))
+    began = time.monotonic()
+    result = mai("generate", "x")
+
+    assert result.code == 0
+    assert time.monotonic() - began < 4
+
+
+def test_a_hung_up_terminal_leaves_an_unknown_record(env, foundry, tmp_path, history):
+    foundry.latency = 20
+    process = stopped(env, tmp_path)
+    wait_for(lambda: foundry.received)
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=10)
+
+    assert process.returncode == 129
+    assert [record["status"] for record in history().values()] == ["unknown"]

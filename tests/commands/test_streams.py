@@ -11,7 +11,7 @@ import pyte
 import pytest
 
 from tests.conftest import MAI
-from tests.emulator import BUSY, KEY, Emulator, error
+from tests.emulator import BUSY, KEY, Answer, Emulator, error
 
 
 def on_terminal(
@@ -226,3 +226,32 @@ def test_a_latin_locale_changes_nothing(mai):
 
     assert result.code == 0
     assert result.objects[0]["prompt"] == "Zürich ☕"
+
+
+def test_no_proxy_gets_to_see_a_key_on_its_way_on_this_machine(run, env, foundry):
+    with Emulator() as proxy:
+        through = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), proxy.url)
+        settings = {name: env[name] for name in env if name != "NO_PROXY"}
+        url = foundry.url.replace("127.0.0.1", "localhost")
+        result = run(settings | through | {"MAI_ENDPOINT": url}, "generate", "x")
+
+        assert result.code == 0
+        assert (proxy.received, len(foundry.received)) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(400, headers={"apim-request-id": f"id-{KEY}"}),
+        Answer(307, headers={"apim-request-id": KEY, "Location": "https://x.example"}),
+        Answer(200, b'{"%s": 1}' % KEY.encode()),
+        Answer(500, headers={"x-ms-request-id": KEY, "apim-request-id": "", "Retry-After": "9999"}),
+    ],
+)
+def test_a_key_that_comes_back_anywhere_is_masked(mai, foundry, home, answer):
+    foundry.always(answer)
+    result = mai("generate", "x", "-v", "--json")
+
+    assert KEY.encode() not in result.out
+    assert KEY not in result.err
+    assert KEY.encode() not in (home / "history.jsonl").read_bytes()

@@ -35,10 +35,23 @@ def test_each_deployment_is_asked_as_often_as_wanted():
     [
         ({"deployment": ("pics",)}, "pics", Model.unknown()),
         ({"deployment": ("pics",), "model": "MAI-Image-2.6"}, "pics", find("MAI-Image-2.6")),
-        ({"deployment": ("mai-image-26",), "model": "x25"}, "mai-image-26", Model.unknown("x25")),
+        (
+            {"deployment": ("mai-image-26",), "model": "x25", "origins": {"model": "--model"}},
+            "mai-image-26",
+            Model.unknown("x25"),
+        ),
+        (
+            {"deployment": ("mai-image-26",), "model": "x25", "origins": {"model": "MAI_MODEL"}},
+            "mai-image-26",
+            find("MAI-Image-2.6"),
+        ),
         ({"deployment": ("mai-image-26",)}, "mai-image-26", find("MAI-Image-2.6")),
         (
-            {"deployment": ("mai-image-26",), "model": "mai-image-25"},
+            {
+                "deployment": ("mai-image-26",),
+                "model": "mai-image-25",
+                "origins": {"model": "--model"},
+            },
             "mai-image-26",
             find("MAI-Image-2.5"),
         ),

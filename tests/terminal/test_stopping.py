@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -7,9 +9,15 @@ from mai_cli.terminal.stopping import Stops
 
 
 @pytest.fixture
-def stops():
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    stops = Stops()
+def now():
+    return [0.0]
+
+
+@pytest.fixture
+def stops(now):
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    kept = {number: signal.getsignal(number) for number in numbers}
+    stops = Stops(clock=lambda: now[0])
     stops.listen()
     yield stops
     for number, handler in kept.items():
@@ -21,10 +29,11 @@ def test_ctrl_c_stops_at_once(stops):
         os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_sigterm_ends_with_its_code(stops):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_other_signals_end_with_their_code(stops, number, code):
     with pytest.raises(SystemExit) as ended:
-        os.kill(os.getpid(), signal.SIGTERM)
-    assert ended.value.code == 143
+        os.kill(os.getpid(), number)
+    assert ended.value.code == code
 
 
 def test_what_is_held_is_finished_first(stops):
@@ -48,3 +57,34 @@ def test_a_signal_that_is_ignored_stays_ignored(stops):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stops.listen()
     os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_second_signal_on_the_heels_of_the_first_is_the_same_wish(stops, now):
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+    now[0] = 0.4
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+INSISTS = """
+import os, signal
+from mai_cli.terminal.stopping import Stops
+
+now = [0.0]
+stops = Stops(clock=lambda: now[0])
+stops.listen()
+with stops.held():
+    os.kill(os.getpid(), signal.{name})
+    now[0] = 0.6
+    os.kill(os.getpid(), signal.{name})
+    print("still here")
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_whoever_insists_ends_it_on_the_spot_even_while_it_is_held(name):
+    done = subprocess.run(
+        [sys.executable, "-c", INSISTS.format(name=name)], capture_output=True, check=False
+    )
+    assert done.returncode == -getattr(signal, name)
+    assert (done.stdout, done.stderr) == (b"", b"")
