@@ -15,14 +15,14 @@ _LATER = (".webp", ".jpg", ".jpeg", ".avif")
 
 
 @dataclass(frozen=True)
-class Output:
+class Target:
     """One ``--output``: a file, or a folder in which each picture keeps its own name."""
 
     path: Path
     is_folder: bool
 
     @classmethod
-    def parse(cls, text: str) -> "Output":
+    def parse(cls, text: str) -> "Target":
         """Understand ``text``: a folder exists or ends in a slash, anything else is a file.
 
         Raises:
@@ -67,16 +67,16 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Outputs:
+class Targets:
     """All outputs of a run; ``to_stdout`` is ``-o -``, the picture's bytes on standard output."""
 
-    files: Sequence[Output] = ()
+    files: Sequence[Target] = ()
     to_stdout: bool = False
 
 
 def parse_outputs(
     texts: Sequence[str], *, pictures: int, json: bool, stdout_is_terminal: bool
-) -> Outputs:
+) -> Targets:
     """Understand every ``--output`` of a run that makes ``pictures``.
 
     Raises:
@@ -93,10 +93,10 @@ def parse_outputs(
     if problem:
         hint = "Give a file such as hero.png, or send standard output to a file or a program."
         raise UsageError(problem, code="bad_output", hint=hint)
-    return Outputs([Output.parse(text) for text in texts if text != "-"], to_stdout=to_stdout)
+    return Targets([Target.parse(text) for text in texts if text != "-"], to_stdout=to_stdout)
 
 
-def check_targets(outputs: Outputs, numbers: Sequence[int | None], *, overwrite: bool) -> None:
+def check_targets(outputs: Targets, numbers: Sequence[int | None], *, overwrite: bool) -> None:
     """See that no file is in the way of a run whose pictures have ``numbers``.
 
     Raises:

@@ -24,7 +24,7 @@ from mai_cli.models.endpoint import Endpoint
 from mai_cli.models.outcome import Outcome
 from mai_cli.models.record import Export, Master, Record
 from mai_cli.models.request import ImageRequest
-from mai_cli.services.exporting import FORMATS, Output, Outputs
+from mai_cli.services.exporting import FORMATS, Target, Targets
 from mai_cli.services.retrying import Attempts, Patience, ask
 
 MAX_LOST = 3
@@ -95,7 +95,7 @@ class Order:
     """What is to be made, and where it goes. ``endpoint`` is ``None`` offline."""
 
     requests: Sequence[ImageRequest]
-    outputs: Outputs
+    outputs: Targets
     endpoint: Endpoint | None
     overwrite: bool = False
     private: bool = False
@@ -314,7 +314,7 @@ class Generation:
         exported = replace(outcome, record=replace(outcome.record, exports=exports))
         return self._remember(exported, outcome.error or _export_error(failures, outcome.path))
 
-    def _copy(self, master: Path, target: Path, output: Output, *, overwrite: bool) -> Path:
+    def _copy(self, master: Path, target: Path, output: Target, *, overwrite: bool) -> Path:
         """Copy ``master``; in a folder, where names are ours to choose, beside what is there."""
         number = 1
         while True:

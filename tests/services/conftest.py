@@ -16,7 +16,7 @@ from mai_cli.models.outcome import Outcome
 from mai_cli.models.record import Record
 from mai_cli.models.request import ImageRequest
 from mai_cli.models.size import Size
-from mai_cli.services.exporting import Output, Outputs
+from mai_cli.services.exporting import Target, Targets
 from mai_cli.services.generation import Generation, Order
 
 ENDPOINT = Endpoint("https://contoso.services.ai.azure.com")
@@ -75,7 +75,7 @@ class World:
     def run(
         self,
         *requests: ImageRequest,
-        outputs: Sequence[Output] = (),
+        outputs: Sequence[Target] = (),
         endpoint: Endpoint | None = ENDPOINT,
         **options: object,
     ) -> Iterator[Outcome]:
@@ -92,7 +92,7 @@ class World:
             now=lambda: datetime(2026, 11, 22, tzinfo=UTC),
             new_id=lambda: f"id-{next(ids)}",
         )
-        return generation.run(Order(requests, Outputs(outputs), endpoint, **options))
+        return generation.run(Order(requests, Targets(outputs), endpoint, **options))
 
     def happen(self, step: str) -> None:
         self.steps.append(step)

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mai_cli.errors import UsageError
-from mai_cli.services.exporting import Output, Outputs, check_targets, parse_outputs
+from mai_cli.services.exporting import Target, Targets, check_targets, parse_outputs
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ def test_an_output_is_a_file_or_a_folder(here, text, path, is_folder):
     (here / "there").mkdir()
     (here / "there.png").mkdir()
 
-    output = Output.parse(text)
+    output = Target.parse(text)
 
     assert (output.path, output.is_folder) == (here / path, is_folder)
     assert output.folder == (output.path if is_folder else output.path.parent)
@@ -60,14 +60,14 @@ def test_an_output_is_a_file_or_a_folder(here, text, path, is_folder):
     ],
 )
 def test_an_output_that_cannot_be_written_is_refused(text, message):
-    error = refused(Output.parse, text)
+    error = refused(Target.parse, text)
 
     assert (error.code, error.message) == ("bad_output", message)
 
 
 def test_a_name_that_is_too_long_is_refused_and_no_bug():
     def check() -> None:
-        check_targets(Outputs([Output.parse("x" * 300 + ".png")]), [None], overwrite=False)
+        check_targets(Targets([Target.parse("x" * 300 + ".png")]), [None], overwrite=False)
 
     assert refused(check).code == "bad_output"
 
@@ -76,7 +76,7 @@ def test_a_name_that_is_too_long_is_refused_and_no_bug():
 @settings(deadline=None)
 def test_any_output_is_understood_or_refused(text):
     try:
-        output = Output.parse(text)
+        output = Target.parse(text)
     except UsageError:
         return
     assert output.path.is_absolute()
@@ -94,7 +94,7 @@ def test_any_output_is_understood_or_refused(text):
     ],
 )
 def test_one_of_several_pictures_has_its_number_before_the_extension(here, output, number, file):
-    assert Output.parse(output).file_for("091403-fox.png", number) == here / file
+    assert Target.parse(output).file_for("091403-fox.png", number) == here / file
 
 
 def test_outputs_are_understood_in_their_order(here):
@@ -102,7 +102,7 @@ def test_outputs_are_understood_in_their_order(here):
 
     assert [output.path.name for output in outputs.files] == ["b.png", "a.png"]
     assert outputs.to_stdout
-    assert parse() == Outputs([], to_stdout=False)
+    assert parse() == Targets([], to_stdout=False)
     assert parse("drafts/", pictures=4, json=True, stdout_is_terminal=True).files
 
 

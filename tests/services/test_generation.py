@@ -18,11 +18,11 @@ from mai_cli.errors import (
 from mai_cli.models.answer import Picture, Usage
 from mai_cli.models.catalogue import Model
 from mai_cli.models.endpoint import Endpoint
-from mai_cli.services.exporting import Output
+from mai_cli.services.exporting import Target
 
 ENDPOINT = Endpoint("https://contoso.services.ai.azure.com")
-HERO = Output(Path("/x/hero.png"), is_folder=False)
-DRAFTS = Output(Path("/drafts"), is_folder=True)
+HERO = Target(Path("/x/hero.png"), is_folder=False)
+DRAFTS = Target(Path("/drafts"), is_folder=True)
 FULL = OSError(28, "No space left on device")
 
 
@@ -243,7 +243,7 @@ def test_what_came_of_a_torn_answer_is_pointed_to(world, request_):
 
 def test_an_output_that_fails_leaves_the_others_and_the_master(world, request_):
     world.fails = {"copy /x/hero.png": FileExistsError(), "copy /drafts/id-0.png": FULL}
-    other = Output(Path("/y/fox.png"), is_folder=False)
+    other = Target(Path("/y/fox.png"), is_folder=False)
     (outcome,) = world.run(request_, outputs=[HERO, DRAFTS, other])
 
     assert outcome.exit_code is ExitCode.STORAGE

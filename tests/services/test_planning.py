@@ -5,17 +5,17 @@ import pytest
 
 from mai_cli.models.catalogue import Model
 from mai_cli.models.endpoint import Endpoint
-from mai_cli.services.exporting import Output, Outputs
+from mai_cli.services.exporting import Target, Targets
 from mai_cli.services.generation import Order
 from mai_cli.services.planning import plan
 
-HERO = Output(Path("/x/hero.png"), is_folder=False)
-DRAFTS = Output(Path("/drafts"), is_folder=True)
+HERO = Target(Path("/x/hero.png"), is_folder=False)
+DRAFTS = Target(Path("/drafts"), is_folder=True)
 ENDPOINT = Endpoint("https://contoso.services.ai.azure.com")
 
 
 def test_a_plan_tells_what_would_be_sent_and_written(request_):
-    outputs = Outputs([HERO, DRAFTS])
+    outputs = Targets([HERO, DRAFTS])
     first, second = plan(Order([request_, request_], outputs, ENDPOINT)).items
 
     assert first.url == ENDPOINT.generations_url
@@ -31,14 +31,14 @@ def test_a_plan_tells_what_would_be_sent_and_written(request_):
 
 
 def test_a_single_picture_has_no_number_and_may_go_to_standard_output(request_):
-    outputs = Outputs([HERO], to_stdout=True)
+    outputs = Targets([HERO], to_stdout=True)
     (item,) = plan(Order([request_], outputs, ENDPOINT)).items
 
     assert item.outputs == ["/x/hero.png", "-"]
 
 
 def test_a_plan_offline_costs_nothing_and_goes_nowhere(request_):
-    (item,) = plan(Order([request_], Outputs(), None)).items
+    (item,) = plan(Order([request_], Targets(), None)).items
 
     assert (item.url, item.cost_usd) == (None, 0.0)
 
@@ -46,4 +46,4 @@ def test_a_plan_offline_costs_nothing_and_goes_nowhere(request_):
 def test_the_cost_of_a_model_that_is_not_known_is_not_known(request_):
     unknown = replace(request_, model=Model.unknown())
 
-    assert plan(Order([request_, unknown], Outputs(), ENDPOINT)).cost_usd is None
+    assert plan(Order([request_, unknown], Targets(), ENDPOINT)).cost_usd is None
