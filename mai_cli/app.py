@@ -38,12 +38,7 @@ def mai(context: typer.Context, version: Version = False, _help: Help = False) -
 def main(argv: list[str]) -> NoReturn:
     """Run ``mai`` with ``argv`` and end the process with the exit code."""
     with Parts(wants_json="--json" in argv) as parts:
-        parts.stops.listen()
-        try:
-            code = _run(argv, parts)
-        finally:
-            parts.stops.ignore()
-        raise SystemExit(code)
+        raise SystemExit(_run(argv, parts))
 
 
 def _run(argv: list[str], parts: Parts) -> int:

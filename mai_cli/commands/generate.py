@@ -233,11 +233,13 @@ def generate(
         show_plan(parts.output, plan(order))
         return
     codes = []
+    outcomes = parts.watch(parts.generation.run(order), len(requests))
     try:
-        for outcome in parts.watch(parts.generation.run(order), len(requests)):
-            if not outcome.asked_again:
-                codes.append(outcome.exit_code)
-            show_outcome(parts.output, outcome, to_stdout=outputs.to_stdout)
+        with parts.stops.listening():
+            for outcome in outcomes:
+                if not outcome.asked_again:
+                    codes.append(outcome.exit_code)
+                show_outcome(parts.output, outcome, to_stdout=outputs.to_stdout)
     except MaiError as error:
         parts.output.error(error)
         codes.append(error.exit_code)

@@ -26,16 +26,22 @@ class Stops:
         if hasattr(signal, "SIGHUP"):  # not on Windows
             self._numbers.append(signal.SIGHUP)
 
-    def listen(self) -> None:
-        """Take the signals over; one that is ignored, as in a background job, stays ignored."""
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take the signals over while requests are made.
+
+        One that is ignored, as in a background job, stays ignored. Before, a signal ends the
+        process, which has sent nothing; and Python loses exceptions that come while it loads
+        modules. After, all are ignored: they would only hide how the run ended.
+        """
         for number in self._numbers:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, lambda number, _frame: self._stop(number))
-
-    def ignore(self) -> None:
-        """The run is over; a signal now would only hide how it ended."""
-        for number in self._numbers:
-            signal.signal(number, signal.SIG_IGN)
+        try:
+            yield
+        finally:
+            for number in self._numbers:
+                signal.signal(number, signal.SIG_IGN)
 
     @contextmanager
     def held(self) -> Iterator[None]:

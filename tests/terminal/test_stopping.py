@@ -18,8 +18,8 @@ def stops(now):
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     kept = {number: signal.getsignal(number) for number in numbers}
     stops = Stops(clock=lambda: now[0])
-    stops.listen()
-    yield stops
+    with stops.listening():
+        yield stops
     for number, handler in kept.items():
         signal.signal(number, handler)
 
@@ -55,8 +55,14 @@ def test_a_failure_inside_is_not_hidden_by_a_stop(stops):
 
 def test_a_signal_that_is_ignored_stays_ignored(stops):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    stops.listen()
-    os.kill(os.getpid(), signal.SIGINT)
+    with Stops().listening():
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_after_a_run_no_signal_hides_how_it_ended(stops):
+    with Stops().listening():
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def test_a_second_signal_on_the_heels_of_the_first_is_the_same_wish(stops, now):
@@ -72,8 +78,7 @@ from mai_cli.terminal.stopping import Stops
 
 now = [0.0]
 stops = Stops(clock=lambda: now[0])
-stops.listen()
-with stops.held():
+with stops.listening(), stops.held():
     os.kill(os.getpid(), signal.{name})
     now[0] = 0.6
     os.kill(os.getpid(), signal.{name})
