@@ -126,6 +126,8 @@ class Incoming:
             rescue = Path(name)
             with os.fdopen(handle, "wb") as copy:
                 shutil.copyfileobj(source, copy)
+                copy.flush()
+                os.fsync(handle)  # what is in the gallery is given up only then
             target = rescue.open("r+b", buffering=0)
         except OSError as error:
             raise _lost(error, "the temporary folder") from None
