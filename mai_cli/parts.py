@@ -1,7 +1,7 @@
 """The composition root: reads the environment and builds each part on first use.
 
-The only module with imports inside functions, so that a mistake is reported before anything
-slow is loaded, and ``--help`` loads none of it.
+Its imports stand inside the functions, so that a mistake is reported before anything slow is
+loaded, and ``--help`` loads none of it.
 """
 
 import os
