@@ -20,6 +20,16 @@ from tests.emulator import Answer, Emulator, error, picture, png
 WHOLE = picture(png(1024, 1024)).body
 
 
+def started(command, env, tmp_path):
+    return subprocess.Popen(
+        command, env=env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def program(code, env, tmp_path):
+    return started([sys.executable, "-c", code], env, tmp_path)
+
+
 def wait_for(condition, seconds: float = 20) -> None:
     end = time.monotonic() + seconds
     while not condition():
@@ -32,13 +42,7 @@ def test_a_stop_while_drawing_is_at_once_and_recorded_as_unknown(
     env, foundry, tmp_path, history, sign, code
 ):
     foundry.latency = 20
-    process = subprocess.Popen(
-        [*MAI, "generate", "x", "-n", "2", "--json"],
-        env=env,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    process = started([*MAI, "generate", "x", "-n", "2", "--json"], env, tmp_path)
     wait_for(lambda: foundry.received)
     stopped = time.monotonic()
     process.send_signal(sign)
@@ -243,20 +247,17 @@ def test_200_kills_at_random_moments_lose_nothing(env, tmp_path, home, masters):
             assert (home / "gallery" / record["master"]["path"]).is_file()
 
 
-def stopped(env, tmp_path, *args, **more):
-    return subprocess.Popen(
-        [*MAI, "generate", "x", *args],
-        env=env,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        **more,
-    )
-
-
 @pytest.mark.parametrize("delay", [0.02, 0.05, 0.08, 0.11, 0.14])
 def test_ctrl_c_while_it_starts_is_quiet(bare, tmp_path, delay):
-    process = stopped(bare, tmp_path, "--offline")
+    code = (
+        "import signal, sys\n"
+        "from mai_cli.__main__ import main\n"
+        "sys.argv = ['mai', 'generate', 'x', '--offline']\n"
+        "print('started', file=sys.stderr, flush=True)\n"
+        "main()\n"
+    )
+    process = program(code, bare, tmp_path)
+    assert process.stderr.readline() == b"started\n"  # before, Ctrl-C is Python's own affair
     time.sleep(delay)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
@@ -277,13 +278,7 @@ def test_a_stop_while_a_copy_is_written_tells_of_the_picture(env, tmp_path, hist
         "from mai_cli.__main__ import main\n"
         "main()\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code],
-        env=env,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    process = program(code, env, tmp_path)
     assert process.stderr.readline() == b"copying\n"
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=20)
@@ -296,7 +291,7 @@ def test_a_stop_while_a_copy_is_written_tells_of_the_picture(env, tmp_path, hist
 
 def test_whoever_insists_gets_out_though_the_history_is_locked(env, foundry, home, tmp_path):
     foundry.latency = 1
-    process = stopped(env, tmp_path)
+    process = started([*MAI, "generate", "x"], env, tmp_path)
     wait_for(lambda: foundry.received)
     with (home / "history.jsonl.lock").open("r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -304,7 +299,7 @@ def test_whoever_insists_gets_out_though_the_history_is_locked(env, foundry, hom
         process.send_signal(signal.SIGINT)
         time.sleep(0.7)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=1)
+        process.communicate(timeout=5)
 
     assert process.returncode == -signal.SIGINT
 
@@ -320,7 +315,7 @@ def test_an_answer_whose_connection_stays_open_is_taken_at_its_end(mai, foundry,
 
 def test_a_hung_up_terminal_leaves_an_unknown_record(env, foundry, tmp_path, history):
     foundry.latency = 20
-    process = stopped(env, tmp_path)
+    process = started([*MAI, "generate", "x"], env, tmp_path)
     wait_for(lambda: foundry.received)
     process.send_signal(signal.SIGHUP)
     process.communicate(timeout=10)
