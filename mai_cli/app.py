@@ -1,22 +1,46 @@
 """The command tree, and the one place where failures become messages and exit codes."""
 
-from typing import Annotated, NoReturn
+from importlib import import_module
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from mai_cli import __version__
-from mai_cli.commands.generate import generate
-from mai_cli.commands.help import HelpCommand, HelpGroup
+from mai_cli.commands.help import HelpGroup
 from mai_cli.commands.options import Help
 from mai_cli.errors import ExitCode, MaiError, UsageError
 from mai_cli.parts import Parts
 
+COMMANDS = {
+    "generate": "Make pictures from a prompt.",
+    "config": "Settings, signing in, and a doctor.",
+}
+"""Each with the first line of its help; its module is loaded when it is called."""
+
+
+class Commands(HelpGroup):
+    """The commands, each loaded when it is asked for; a start is felt on every call."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002, D102
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002, D102
+        if cmd_name not in COMMANDS:
+            return None
+        command = typer.main.get_command(import_module(f"mai_cli.commands.{cmd_name}").app)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002, D102
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
 app = typer.Typer(
-    cls=HelpGroup,
+    cls=Commands,
     rich_markup_mode=None,  # plain help loads twice as fast
     pretty_exceptions_enable=False,  # a pretty traceback shows local values, also keys
 )
-app.command(cls=HelpCommand, add_help_option=False)(generate)
 
 Version = Annotated[bool, typer.Option("--version", help="Show the version.")]
 
@@ -62,5 +86,8 @@ def _usage_error(error: typer.TyperException) -> MaiError:
     message = error.format_message()
     hint = f"See '{path} --help'."
     if "unexpected extra argument" in message:
-        hint = f"Put the prompt in quotes. {hint}"
+        what = "prompt" if path == "mai generate" else "value"
+        hint = f"Put the {what} in quotes. {hint}"
+        if path == "mai config set":  # what is too much may be a key, and is not repeated
+            message = "There are too many arguments."
     return UsageError(message, code="bad_option", hint=hint)

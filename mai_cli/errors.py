@@ -111,6 +111,7 @@ class ConfigError(MaiError):
         "missing_setting": "a setting that is needed is not set",
         "bad_setting": "a setting has a value that cannot be used",
         "bad_config_file": "the configuration file cannot be read",
+        "cannot_write": "the configuration cannot be written",
         "cannot_store": "the gallery or the history cannot be written; nothing was sent",
         "redirected": "the endpoint answered with a redirect, which is not followed",
     }

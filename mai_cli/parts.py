@@ -20,11 +20,20 @@ from mai_cli.terminal.stopping import Stops
 if TYPE_CHECKING:
     from mai_cli.adapters.credentials import Credential
     from mai_cli.adapters.foundry import Foundry
+    from mai_cli.adapters.offline import OfflineTransport
     from mai_cli.models.endpoint import Endpoint
-    from mai_cli.models.settings import Settings
+    from mai_cli.models.settings import ConfigFile, Origin, Settings
+    from mai_cli.services.checks import Checks
+    from mai_cli.services.configuring import Configuration
     from mai_cli.services.generation import Generation
+    from mai_cli.services.keys import Keys
+    from mai_cli.services.setup import Setup
+    from mai_cli.stores.paths import Paths
 
 T = TypeVar("T")
+
+CHECK_SECONDS = 30.0
+"""How long a check waits for an answer; nothing is drawn, so it comes at once."""
 
 
 class Parts:
@@ -34,6 +43,7 @@ class Parts:
         self._environ = os.environ
         self._closing = ExitStack()
         self._flags: Mapping[str, object] = {}
+        self.pretended: ConfigFile | None = None  # what the user's file would be
         self.stops = Stops()
         self.output = Output(json=wants_json, color=self._color(no_color=False))
 
@@ -52,10 +62,10 @@ class Parts:
         self,
         settings: Mapping[str, object],
         *,
-        json: bool,
-        quiet: bool,
-        verbose: bool,
-        no_color: bool,
+        json: bool = False,
+        quiet: bool = False,
+        verbose: bool = False,
+        no_color: bool = False,
     ) -> None:
         """Take the options of the command; ``settings`` are those that stand in for a setting."""
         self._flags = settings
@@ -67,31 +77,62 @@ class Parts:
         return wants_color(sys.stderr, self._environ, no_color=no_color)
 
     @cached_property
-    def settings(self) -> "Settings":
-        """The settings that hold for this run."""
-        from mai_cli.models.settings import Settings
-        from mai_cli.services.settings import environment, file, flags, resolve
-        from mai_cli.stores import config_file
+    def paths(self) -> "Paths":
+        """Where things live."""
         from mai_cli.stores.paths import find_paths
 
+        return find_paths(self._environ)
+
+    @property
+    def places(self) -> dict[str, str | None]:
+        """Where every file is."""
+        return {
+            "config": str(self.paths.config),
+            "project": str(self.project) if self.project else None,
+            "credentials": str(self.paths.credentials),
+            "history": str(self.settings.history),
+            "gallery": str(self.settings.gallery),
+        }
+
+    @cached_property
+    def _folder(self) -> Path:
+        """The current folder."""
         try:
-            here = Path.cwd()
+            return Path.cwd()
         except FileNotFoundError:
             raise UsageError(
                 "The current folder is gone.", code="bad_option", hint="Change to one that exists."
             ) from None
-        paths = find_paths(self._environ)
-        layers = [
-            flags(self._flags, here),
-            environment(self._environ, here),
-            file(config_file.read(paths.config), paths.config),
-        ]
-        return resolve(layers, Settings(gallery=paths.gallery, history=paths.history))
+
+    @cached_property
+    def project(self) -> Path | None:
+        """The configuration file of the project that the current folder belongs to."""
+        from mai_cli.stores.config_file import find_project
+
+        return find_project(self._folder)
+
+    @property
+    def files(self) -> "list[ConfigFile]":
+        """The configuration files; the one that wins comes first."""
+        from mai_cli.stores import config_file
+
+        files = [config_file.read(self.project, is_project=True)] if self.project else []
+        return [*files, self.pretended or config_file.read(self.paths.config)]
+
+    @cached_property
+    def settings(self) -> "Settings":
+        """The settings that hold for this run."""
+        from mai_cli.models.settings import Settings
+        from mai_cli.services.settings import environment, flags, resolve
+
+        outer = [flags(self._flags, self._folder), environment(self._environ, self._folder)]
+        defaults = Settings(gallery=self.paths.gallery, history=self.paths.history)
+        return resolve(outer, self.files, defaults)
 
     @property
     def generation(self) -> "Generation":
         """What makes pictures."""
-        painter = self._painter()
+        painter = self._painter(self.settings.timeout)
         from mai_cli.services.generation import Generation
         from mai_cli.stores import atomic
         from mai_cli.stores.gallery import Gallery
@@ -109,54 +150,172 @@ class Parts:
     @property
     def endpoint(self) -> "Endpoint | None":
         """The resource that pictures are asked of; none offline."""
-        if self.settings.offline:
-            return None
+        return None if self.settings.offline else self.needed_endpoint
+
+    @property
+    def needed_endpoint(self) -> "Endpoint":
+        """The resource that the settings name."""
         if self.settings.endpoint is None:
             raise ConfigError(
                 "No Foundry endpoint is set.",
                 code="missing_setting",
-                hint="Set MAI_ENDPOINT to https://NAME.services.ai.azure.com, or add --offline to "
-                "draw placeholders on this machine.",
+                hint="Run 'mai config init', or set MAI_ENDPOINT to "
+                "https://NAME.services.ai.azure.com, or add --offline to draw placeholders on "
+                "this machine.",
             )
         return self.settings.endpoint
 
-    def _painter(self) -> "Foundry":
-        endpoint, transport = self.endpoint, None
-        credential = self._credential() if endpoint else None
+    def _painter(self, timeout_seconds: float) -> "Foundry":
+        endpoint = self.endpoint
+        if endpoint is not None:
+            return self._foundry(endpoint, self.credential, timeout_seconds)
+        from mai_cli.adapters import offline
+
+        transport = offline.OfflineTransport()
+        return self._foundry(offline.ENDPOINT, offline.CREDENTIAL, timeout_seconds, transport)
+
+    def _foundry(
+        self,
+        endpoint: "Endpoint",
+        credential: "Credential",
+        timeout_seconds: float,
+        transport: "OfflineTransport | None" = None,
+    ) -> "Foundry":
         from mai_cli.adapters.foundry import Foundry
+        from mai_cli.adapters.trust import trusted
 
-        if endpoint is None or credential is None:
-            from mai_cli.adapters import offline
-
-            endpoint, credential = offline.ENDPOINT, offline.CREDENTIAL
-            transport = offline.OfflineTransport()
         foundry = Foundry(
             endpoint,
             credential,
-            timeout_seconds=self.settings.timeout,
+            timeout_seconds=timeout_seconds,
             log=self.output.log,
+            # Loading the certificates takes longer than a request on this machine.
+            trust=trusted(self._environ) if endpoint.base.startswith("https:") else None,
             transport=transport,
         )
         self._closing.callback(foundry.close)
         return foundry
 
-    def _credential(self) -> "Credential":
+    @cached_property
+    def credential(self) -> "Credential":
+        """What signs requests: a key if there is one and the settings allow it, else Entra ID."""
         from mai_cli.adapters.credentials import ApiKey
 
         settings = self.settings
-        if settings.api_key and settings.auth != "entra":
-            return ApiKey(settings.api_key)
+        if settings.auth != "entra":
+            if settings.api_key:
+                return ApiKey(settings.api_key, f"a key from {settings.origin('api_key')}")
+            if settings.endpoint and (key := self.keys.find(settings.endpoint)):
+                return ApiKey(key, f"a key from {self.keys.origin(settings.endpoint)}")
         if settings.auth == "key":
             raise AuthError(
-                "The settings ask for an API key, but there is none.",
+                "The settings ask for an API key, but there is none for this endpoint.",
                 code="no_credential",
-                hint="Set MAI_API_KEY, or set auth to auto or entra.",
+                hint="Store one with 'mai config set api_key', or set MAI_API_KEY.",
             )
         from mai_cli.adapters.entra_id import EntraId
+        from mai_cli.adapters.trust import trusted_by_requests
 
-        identity = EntraId()
+        identity = EntraId(
+            settings.scope,
+            log=self.output.log,
+            secrets=[value for name, value in self._environ.items() if _is_secret(name)],
+            verify=trusted_by_requests(self._environ),
+        )
         self._closing.callback(identity.close)
         return identity
+
+    @cached_property
+    def keys(self) -> "Keys":
+        """The keys that were stored."""
+        from mai_cli.adapters.system_keyring import KeyringError, SystemKeyring
+        from mai_cli.services.keys import Keys
+        from mai_cli.stores.credentials_file import CredentialsFile
+
+        file = CredentialsFile(self.paths.credentials)
+        return Keys(file, SystemKeyring(), failure=KeyringError, tell=self.output.note)
+
+    @property
+    def key_origin(self) -> "Origin | None":
+        """Where the stored key of the endpoint is, if there is one."""
+        endpoint = self.settings.endpoint
+        return self.keys.origin(endpoint) if endpoint else None
+
+    def profile(self, flag: str | None) -> str | None:
+        """The profile that ``flag``, or else the environment, names."""
+        return flag or self._environ.get("MAI_PROFILE") or None
+
+    def secret(self, argument: str | None) -> str:
+        """The key that a person types, or pipes in where ``argument`` is ``-``."""
+        from mai_cli.services.setup import check_key
+        from mai_cli.terminal.questions import Questions, read_secret
+
+        if is_terminal(sys.stdin):
+            return Questions(self.output, sys.stdin).secret("Key of the resource", check_key)
+        return read_secret(argument, sys.stdin, check_key)
+
+    @property
+    def configuration(self) -> "Configuration":
+        """The user's configuration file."""
+        from mai_cli.services.configuring import Configuration
+        from mai_cli.stores.toml_edit import change
+
+        return Configuration(self.paths.config, self._folder, change)
+
+    def setup(self, profile: str | None, *, may_ask: bool) -> "Setup":
+        """What sets things up, with the person at the terminal, if there is one."""
+        from mai_cli.services.setup import Setup
+        from mai_cli.stores.config_file import read
+        from mai_cli.terminal.questions import Questions
+
+        is_person = may_ask and is_terminal(sys.stdin) and is_terminal(sys.stderr)
+        person = Questions(self.output, sys.stdin) if is_person else None
+        file = read(self.paths.config)
+        return Setup(self.configuration, file, self.keys.origin, person, profile)
+
+    def edit_configuration(self) -> None:
+        """Let the user edit the configuration file, and check what came of it."""
+        from mai_cli.adapters.editor import edit
+        from mai_cli.models.settings import Settings
+        from mai_cli.services.configuring import template
+        from mai_cli.services.settings import resolve
+        from mai_cli.stores import atomic
+        from mai_cli.stores.config_file import read, read_text
+
+        path, start = self.paths.config, template()
+        if not path.exists():
+            atomic.make_folder(path.parent)
+            atomic.write(path, start.encode(), mode=0o666)
+        try:
+            edit(path, self._environ)
+        finally:
+            if read_text(path) == start:  # nothing was said, so nothing stays
+                path.unlink()
+        resolve([], [read(path)], Settings(self.paths.gallery, self.paths.history))
+
+    @property
+    def checks(self) -> "Checks":
+        """The doctor."""
+        from mai_cli.adapters import network
+        from mai_cli.adapters.credentials import NOBODY
+        from mai_cli.services.checks import Checks, Surroundings
+        from mai_cli.stores.atomic import free_bytes
+
+        return Checks(
+            Surroundings(
+                environ=self._environ,
+                files=lambda: self.files,
+                settings=lambda: self.settings,
+                endpoint=lambda: self.endpoint,
+                credential=lambda: self.credential,
+                exposed=lambda: self.keys.exposed,
+                reach=lambda: self._foundry(self.needed_endpoint, NOBODY, CHECK_SECONDS).reach(),
+                probe=lambda name: self._painter(CHECK_SECONDS).probe(name),
+                resolve=network.resolve,
+                proxy=network.proxy_name,
+                free_bytes=free_bytes,
+            )
+        )
 
     def prompt(self, argument: str | None, file: str | None) -> str:
         """The prompt, from the one place where it stands."""
@@ -169,10 +328,15 @@ class Parts:
         """Whether results go to a person."""
         return is_terminal(sys.stdout)
 
-    def watch(self, items: Iterable[T], total: int) -> Iterator[T]:
+    def watch(self, items: Iterable[T], total: int, *, doing: str = "Drawing") -> Iterator[T]:
         """Yield ``items``, with progress for a person on stderr, if there is one."""
         if self.output.quiet or not is_terminal(sys.stderr) or self._environ.get("TERM") == "dumb":
             return iter(items)
         from mai_cli.terminal.progress import watch
 
-        return watch(items, total, color=self.output.color)
+        return watch(items, total, doing=doing, color=self.output.color)
+
+
+def _is_secret(name: str) -> bool:
+    """Whether a variable of the environment may hold a password or token."""
+    return name.upper().endswith(("SECRET", "PASSWORD", "_TOKEN", "IDENTITY_HEADER"))

@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from mai_cli.errors import ExitCode, MaiError
-from mai_cli.models.settings import KEYS
+from mai_cli.models.catalogue import Model
+from mai_cli.models.keys import DEPLOYMENT_KEYS, KEYS
+from mai_cli.models.settings import Settings
+from mai_cli.services.settings import resolve
+from mai_cli.stores.config_file import read
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 KINDS = sorted(MaiError.__subclasses__(), key=lambda kind: kind.exit_code)
@@ -38,13 +42,35 @@ def test_every_setting_is_in_the_table():
         assert not key.in_file or f"| `{key.name}` |" in README
 
 
-def commands() -> list[str]:
+def test_the_settings_that_a_project_may_not_set_are_named():
+    (sentence,) = re.findall(r"It may not set (.*?), since", README, re.DOTALL)
+    refused = {key.name for key in KEYS if key.in_file and not key.in_project}
+    assert set(re.findall(r"`(\w+)`", sentence)) == refused
+
+
+def test_everything_that_can_be_said_of_a_deployment_is_named():
+    for key in DEPLOYMENT_KEYS:
+        assert re.search(rf"^{key.name} = |`{key.name}`", README, re.MULTILINE)
+
+
+def test_the_file_of_settings_is_one(tmp_path):
+    (example,) = re.findall(r"```toml\n# config.toml\n(.*?)```", README, re.DOTALL)
+    path = tmp_path / "config.toml"
+    path.write_text(example)
+    file = read(path)
+    settings = resolve([], [file], Settings(tmp_path, tmp_path))
+
+    assert (settings.deployment, settings.size) == (("mai-image-26",), "16:9")
+    assert settings.deployments["my-pics"].correct(Model.unknown()).price is not None
+
+
+def examples(program: str) -> list[str]:
     blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
     lines = [line.partition("  #")[0] for block in blocks for line in block.splitlines()]
-    return [line.strip() for line in lines if line.strip().startswith("mai generate")]
+    return [line.strip() for line in lines if line.strip().startswith(program)]
 
 
-@pytest.mark.parametrize("command", [line for line in commands() if "|" not in line])
+@pytest.mark.parametrize("command", [line for line in examples("mai generate") if "|" not in line])
 def test_the_examples_are_understood(run, bare, tmp_path, command):
     (tmp_path / "prompt.txt").write_text("a red fox")
     result = run(bare, *shlex.split(command)[1:], "--offline", "--dry-run")
@@ -52,8 +78,26 @@ def test_the_examples_are_understood(run, bare, tmp_path, command):
     assert (result.code, result.err) == (0, "")
 
 
+def test_the_examples_of_config_do_as_they_say(run, env, home):
+    del env["MAI_DEPLOYMENT"]
+    for command in examples("mai config"):
+        if "api_key" in command:  # asks at a terminal
+            continue
+        result = run(env, *shlex.split(command)[1:])
+        assert result.code == 0, (command, result)
+
+    file = read(home / "config.toml")
+    assert file.values == {
+        "endpoint": "https://contoso.services.ai.azure.com",
+        "deployment": "mai-image-26",
+        "size": "16:9",
+    }
+    assert file.profiles == {"quick": {"deployment": "mai-image-26-flash"}}
+
+
 def test_there_are_examples():
-    assert len(commands()) >= 6
+    assert len(examples("mai generate")) >= 6
+    assert len(examples("mai config")) >= 5
 
 
 def test_the_first_command_makes_a_picture(run, bare):

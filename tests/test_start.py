@@ -7,7 +7,21 @@ from importlib.util import find_spec
 
 import pytest
 
-HEAVY = {"PIL", "asyncio", "azure", "httpx", "platformdirs", "pydantic", "requests", "rich", "ssl"}
+from mai_cli.app import COMMANDS, Commands
+
+HEAVY = {
+    "PIL",
+    "asyncio",
+    "azure",
+    "httpx",
+    "keyring",
+    "platformdirs",
+    "pydantic",
+    "requests",
+    "rich",
+    "ssl",
+    "tomlkit",
+}
 RUN = """
 import contextlib, io, json, sys
 sys.argv = ["mai", *json.loads(sys.argv[1])]
@@ -18,7 +32,7 @@ print(json.dumps(sorted(sys.modules)), file=sys.__stderr__)
 """
 
 
-def loaded(env: dict[str, str], *args: str) -> set[str]:
+def loaded_modules(env: dict[str, str], *args: str) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-c", RUN, json.dumps(args)],
         env=env,
@@ -26,17 +40,47 @@ def loaded(env: dict[str, str], *args: str) -> set[str]:
         timeout=30,
         check=True,
     )
-    return {name.partition(".")[0] for name in json.loads(done.stderr.splitlines()[-1])}
+    modules: list[str] = json.loads(done.stderr.splitlines()[-1])
+    return modules
 
 
-@pytest.mark.parametrize("args", [["--version"], ["--help"], ["generate", "--help"], []])
+def loaded(env: dict[str, str], *args: str) -> set[str]:
+    return {name.partition(".")[0] for name in loaded_modules(env, *args)}
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--version"],
+        ["--help"],
+        ["generate", "--help"],
+        ["config", "--help"],
+        ["config", "get", "size"],
+        ["config", "list", "--json"],
+        ["config", "path"],
+        [],
+    ],
+)
 def test_a_start_loads_nothing_heavy(bare, args):
     assert loaded(bare, *args) & HEAVY == set()
+
+
+def test_the_help_of_one_command_does_not_load_the_others(bare):
+    modules = loaded_modules(bare, "generate", "--help")
+
+    assert "mai_cli.commands.generate" in modules
+    assert "mai_cli.commands.config" not in modules
 
 
 def test_completion_loads_nothing_heavy(bare):
     asked = {"_MAI_COMPLETE": "complete_bash", "COMP_WORDS": "mai gen", "COMP_CWORD": "1"}
     assert loaded(bare | asked) & HEAVY == set()
+
+
+def test_the_list_of_commands_says_what_each_says_of_itself():
+    for name, summary in COMMANDS.items():
+        command = Commands().get_command(None, name)
+        assert command.help.partition("\n")[0] == summary
 
 
 def test_the_version_loads_no_typer(bare):

@@ -4,7 +4,13 @@ from typing import Protocol
 
 
 class Credential(Protocol):
-    """Signs requests."""
+    """Signs requests. ``is_token`` says whether it has to be granted first."""
+
+    is_token: bool
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, for people."""
 
     def headers(self) -> dict[str, str]:
         """The header that signs a request.
@@ -20,8 +26,11 @@ class Credential(Protocol):
 class ApiKey:
     """The key of a Foundry resource, sent in the header ``api-key``."""
 
-    def __init__(self, key: str) -> None:
+    is_token = False
+
+    def __init__(self, key: str, source: str = "a key") -> None:
         self._key = key
+        self.source = source
 
     def headers(self) -> dict[str, str]:
         """The key; it does not change."""
@@ -30,3 +39,7 @@ class ApiKey:
     def renew(self) -> bool:
         """A key that was not accepted will not be accepted again."""
         return False
+
+
+NOBODY = ApiKey("")
+"""For calls that are not signed."""

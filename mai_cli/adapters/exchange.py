@@ -1,6 +1,7 @@
 """One request on the wire: whether it left this machine, and when it has taken too long."""
 
 import socket
+import ssl
 import threading
 from contextlib import suppress
 from typing import Any
@@ -32,6 +33,11 @@ class Exchange:
             # A proxy's CONNECT is traced too, and carries no request for a picture.
             method = getattr(info.get("request"), "method", b"")
             self.went_out = self.went_out or method != b"CONNECT"
+
+    @property
+    def tls_version(self) -> str | None:
+        """How the connection is encrypted, if it is."""
+        return self._socket.version() if isinstance(self._socket, ssl.SSLSocket) else None
 
     def close(self) -> None:
         """It has ended; nothing is cut off any more."""

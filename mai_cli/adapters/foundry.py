@@ -4,14 +4,17 @@ Source of the wire format: Microsoft's how-to for the MAI image models (generati
 ``width`` and ``height``); what real answers carry beyond it was published by users of the service.
 """
 
+import io
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from socket import gaierror
 from typing import Protocol
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -19,11 +22,12 @@ from mai_cli import __version__
 from mai_cli.adapters.answer_body import AnswerBody, BodyError
 from mai_cli.adapters.credentials import Credential
 from mai_cli.adapters.exchange import Exchange
+from mai_cli.adapters.network import proxy_of
 from mai_cli.adapters.png import PngScan
 from mai_cli.adapters.refusals import error_of, maybe_drawn
 from mai_cli.errors import ConfigError, MaiError, Retry, UnavailableError, UnknownError
 from mai_cli.models.answer import Answer, Usage
-from mai_cli.models.endpoint import Endpoint, is_loopback
+from mai_cli.models.endpoint import Endpoint
 from mai_cli.models.request import ImageRequest
 
 HEADERS = {
@@ -41,8 +45,16 @@ _REQUEST_ID_HEADERS = ("apim-request-id", "x-ms-request-id", "x-request-id")
 class Sink(Protocol):
     """Where the bytes of a picture go."""
 
-    def write(self, data: bytes, /) -> None:
+    def write(self, data: bytes, /) -> object:
         """Add ``data``."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What a call without a credential shows: the service's clock, and how it is encrypted."""
+
+    at: datetime | None
+    tls_version: str | None
 
 
 class Foundry:
@@ -55,16 +67,23 @@ class Foundry:
         *,
         timeout_seconds: float,
         log: Callable[[str], None],
+        trust: ssl.SSLContext | None = None,
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Prepare a client; ``transport`` is for ``--offline`` alone, it shuts proxies out."""
+        """Prepare a client; ``trust`` says whose certificates count, for ``https``.
+
+        ``transport`` is for ``--offline`` alone, it shuts proxies out.
+        """
         self._endpoint = endpoint
         self._credential = credential
         self._timeout_seconds = timeout_seconds
         self._log = log
         self._clock = clock
+        trust = trust or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody
         try:
+            proxy = proxy_of(endpoint) if transport is None else None
+            proxy_trust = trust if proxy and proxy.startswith("https:") else None
             self._client = httpx.Client(
                 headers=HEADERS,
                 timeout=httpx.Timeout(None, connect=min(CONNECT_SECONDS, timeout_seconds)),
@@ -72,8 +91,9 @@ class Foundry:
                 limits=httpx.Limits(max_keepalive_connections=0),
                 follow_redirects=False,  # a key must not travel to another host
                 event_hooks={"response": [self._refuse_redirect]},
-                trust_env=not is_loopback(endpoint.host),  # a proxy would see the key in clear
-                verify=_trust(endpoint),
+                proxy=proxy and httpx.Proxy(proxy, ssl_context=proxy_trust),
+                trust_env=False,  # which proxy, and whose certificates, is decided here
+                verify=trust,
                 transport=transport,
             )
         except (ImportError, ValueError, httpx.InvalidURL):
@@ -104,15 +124,52 @@ class Foundry:
         Raises:
             MaiError: Of the kind that says what became of the request.
         """
+        return self._ask(request.body, sink)
+
+    def probe(self, deployment: str) -> None:
+        """Ask ``deployment`` for a picture of one pixel, which is refused before it is drawn.
+
+        So it costs nothing. That the service checks key, deployment and size in this order, and
+        bills no request that it declines, was deduced from its answers; it is not documented.
+
+        Raises:
+            MaiError: Of the kind that says how the service answered; a ``RefusedError`` with the
+                code ``bad_request`` is what a deployment that works says.
+        """
+        self._ask({"model": deployment, "prompt": "probe", "width": 1, "height": 1}, io.BytesIO())
+
+    def reach(self) -> Reached:
+        """Call the endpoint without a credential, to see that it is there.
+
+        Raises:
+            UnavailableError: No connection, or no answer.
+            ConfigError: It redirects.
+        """
+        url = self._endpoint.generations_url
+        try:
+            with (
+                self._exchange("GET", url, "", CONNECT_SECONDS) as exchange,
+                self._client.stream("GET", url, extensions={"trace": exchange.trace}) as response,
+            ):
+                self._log(f"GET {url}: {response.status_code}")
+                return Reached(_date(response), exchange.tls_version)
+        except UnknownError:
+            raise UnavailableError(
+                f"{self._endpoint.host} took the call but gave no answer.",
+                code="no_connection",
+                hint="Check the endpoint and the network.",
+            ) from None
+
+    def _ask(self, body: Mapping[str, object], sink: Sink) -> Answer:
         url = self._endpoint.generations_url
         signed = self._credential.headers()
         started = self._clock()
         with (
-            self._exchange(url, _secret(signed)) as exchange,
+            self._exchange("POST", url, _secret(signed), self._timeout_seconds) as exchange,
             self._client.stream(
                 "POST",
                 url,
-                json=request.body,
+                json=body,
                 headers=signed,
                 extensions={"trace": exchange.trace},
             ) as response,
@@ -156,7 +213,7 @@ class Foundry:
         if broken is not None:
             raise _unusable("bad_picture", f"a picture that cannot be read: {broken}", request_id)
         if not body.picture_bytes:
-            keys = ", ".join(sorted(envelope)).replace(exchange.secret, "***")
+            keys = _without(exchange.secret, ", ".join(sorted(envelope)))
             what = f"an answer without a picture (it has {keys[:MAX_KEYS_SHOWN] or 'nothing'})"
             raise _unusable("no_picture", what, request_id)
         raise _unusable("bad_picture", f"no PNG that is whole: {scan.problem}", request_id)
@@ -182,35 +239,29 @@ class Foundry:
     def _refuse_redirect(self, response: httpx.Response) -> None:
         """Stop at a redirect, before httpx looks where it leads."""
         if response.is_redirect:
-            self._log(f"POST {response.request.url}: {response.status_code}, a redirect")
+            request = response.request
+            self._log(f"{request.method} {request.url}: {response.status_code}, a redirect")
             raise ConfigError(
                 f"The endpoint {self._endpoint} redirects to {_target(response)}; "
                 "mai does not follow, since the credential is for the endpoint only.",
                 code="redirected",
                 hint="Set the endpoint to the address of the resource itself.",
-                request_id=_request_id(response, _secret(self._credential.headers())),
+                request_id=_request_id(response, _secret(request.headers)),
             )
 
     @contextmanager
-    def _exchange(self, url: str, secret: str) -> Iterator[Exchange]:
+    def _exchange(self, method: str, url: str, secret: str, seconds: float) -> Iterator[Exchange]:
         """Tell a request that never left from one whose answer was lost."""
-        exchange = Exchange(self._timeout_seconds, secret)
+        exchange = Exchange(seconds, secret)
         try:
             yield exchange
         except httpx.RequestError as error:
-            self._log(f"POST {url}: {type(error).__name__} {error}")
+            self._log(f"{method} {url}: {type(error).__name__} {error}")
             if exchange.went_out:
                 raise _lost(self._reason(exchange), None) from None
             raise self._not_sent(error) from None
         finally:
             exchange.close()
-
-    def _goes_through_proxy(self) -> bool:
-        """Whether the environment names a proxy for the endpoint."""
-        proxies = getproxies()
-        scheme = self._endpoint.base.partition(":")[0]
-        is_named = scheme in proxies or "all" in proxies
-        return is_named and not proxy_bypass(self._endpoint.host)
 
     def _reason(self, exchange: Exchange) -> str:
         if exchange.timed_out:
@@ -229,7 +280,7 @@ class Foundry:
                     hint="Check the endpoint; behind a company's proxy, set SSL_CERT_FILE to its "
                     "certificates.",
                 )
-        through_proxy = self._goes_through_proxy()
+        through_proxy = proxy_of(self._endpoint) is not None
         if any(isinstance(cause, gaierror) for cause in causes) and not through_proxy:
             reason, hint = f"The name {host} was not found", "Check the endpoint and the network."
         elif isinstance(error, httpx.ProxyError):
@@ -243,23 +294,6 @@ class Foundry:
         return UnavailableError(f"{reason}.", code="no_connection", hint=hint, retry=Retry.SOON)
 
 
-def _trust(endpoint: Endpoint) -> ssl.SSLContext:
-    """Whose certificates are trusted: one context for the endpoint and for proxies.
-
-    Loading the certificates takes longer than a request on this machine, which needs none.
-    """
-    if not endpoint.base.startswith("https:"):
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        return httpx.create_ssl_context()
-    except OSError as error:
-        raise ConfigError(
-            f"The certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read: {error}.",
-            code="bad_setting",
-            hint="Name a file of certificates in PEM form, or unset it.",
-        ) from None
-
-
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     """``error`` and what it came from."""
     while error is not None:
@@ -267,9 +301,23 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _secret(signed: dict[str, str]) -> str:
+def _secret(headers: Mapping[str, str]) -> str:
     """The key or token in the header that signs a request."""
-    return " ".join(signed.values()).rpartition(" ")[2]
+    signature = headers.get("api-key") or headers.get("Authorization") or ""
+    return signature.rpartition(" ")[2]
+
+
+def _without(secret: str, text: str) -> str:
+    return text.replace(secret, "***") if secret else text
+
+
+def _date(response: httpx.Response) -> datetime | None:
+    """What the clock of the service says."""
+    try:
+        moment = parsedate_to_datetime(response.headers.get("date", ""))
+    except (ValueError, OverflowError):
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC)
 
 
 def _lost(reason: str, request_id: str | None) -> UnknownError:
@@ -286,7 +334,7 @@ def _request_id(response: httpx.Response, secret: str) -> str | None:
     """What the service calls this request, without ``secret``, should it repeat it."""
     for name in _REQUEST_ID_HEADERS:
         if value := response.headers.get(name):
-            return str(value).replace(secret, "***")[:MAX_ID_SHOWN]
+            return _without(secret, value)[:MAX_ID_SHOWN]
     return None
 
 

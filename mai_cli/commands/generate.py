@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from mai_cli.commands.help import HelpCommand
 from mai_cli.commands.options import (
     FOUNDRY,
     MONEY,
@@ -14,11 +15,14 @@ from mai_cli.commands.options import (
     Json,
     NoColor,
     Offline,
+    Profile,
     Quiet,
     Verbose,
 )
 from mai_cli.errors import ExitCode, MaiError
 from mai_cli.parts import Parts
+
+app = typer.Typer(rich_markup_mode=None)
 
 Prompt = Annotated[
     str | None,
@@ -150,6 +154,7 @@ DryRun = Annotated[
 ]
 
 
+@app.command(cls=HelpCommand, add_help_option=False)
 def generate(
     context: typer.Context,
     prompt: Prompt = None,
@@ -166,6 +171,7 @@ def generate(
     deployment: Deployment = None,
     model: ModelName = None,
     timeout: Timeout = None,
+    profile: Profile = None,
     offline: Offline = False,
     retry_lost: RetryLost = False,
     dry_run: DryRun = False,
@@ -192,8 +198,9 @@ def generate(
 
     parts: Parts = context.obj
     flags = {
+        "profile": profile,
         "size": size,
-        "deployment": deployment or None,
+        "deployment": tuple(deployment or ()) or None,
         "model": model,
         "timeout": timeout,
         "private": private or None,
@@ -221,6 +228,7 @@ def generate(
         requests,
         outputs,
         endpoint=endpoint,
+        profile=settings.profile,
         overwrite=overwrite,
         private=settings.private,
         tags=tag or [],

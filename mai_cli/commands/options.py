@@ -24,6 +24,16 @@ Help = Annotated[
         "--help", "-h", is_eager=True, callback=_show_help, help="Show this message and exit."
     ),
 ]
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        "-p",
+        metavar="NAME",
+        help="A named profile of the configuration (MAI_PROFILE).",
+        rich_help_panel=FOUNDRY,
+    ),
+]
 Offline = Annotated[
     bool,
     typer.Option(

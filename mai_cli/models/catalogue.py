@@ -33,12 +33,12 @@ _RESELLERS_27 = "fal.ai and openrouter.ai, microsoft/mai-image-2.7; no page of M
 
 @dataclass(frozen=True)
 class Price:
-    """US dollars for a million tokens, as published on ``read_on``."""
+    """US dollars for a million tokens, as published on ``read_on``; ``None`` for a user's own."""
 
     text_in: float
     image_in: float
     image_out: float
-    read_on: date
+    read_on: date | None
     source: str
 
     def cost(self, *, text_tokens: int, image_tokens: int, output_tokens: int) -> float:

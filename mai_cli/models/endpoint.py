@@ -14,6 +14,7 @@ _KNOWN_PATH = re.compile(
     r"|openai(/.*)?|models(/.*)?|api/projects(/.*)?))+/*\Z",
     re.IGNORECASE,
 )
+_USUAL_PORT = {"https": 443, "http": 80}
 _NETLOC = re.compile(r"[^\[\]]*|\[[^\[\]]*\](:\d*)?")
 _SIBLING_HOST = re.compile(r"([^.]+)\.(openai|cognitiveservices)\.azure\.com", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:.]+", re.IGNORECASE | re.ASCII)
@@ -60,7 +61,8 @@ class Endpoint:
             host = f"{sibling[1]}.services.ai.azure.com"
         if ":" in host:
             host = f"[{host}]"
-        port = f":{parts.port}" if parts.port else ""
+        is_usual = parts.port in (None, _USUAL_PORT[scheme])
+        port = "" if is_usual else f":{parts.port}"
         prefix = _KNOWN_PATH.sub("", parts.path.rstrip("/") or "/").rstrip("/")
         return cls(f"{scheme}://{host}{port}{prefix}")
 

@@ -1,23 +1,92 @@
-"""The settings that a run works with, each value checked and with its origin."""
+"""The settings that a run works with, each with its origin, and the files they come from."""
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from string import Formatter
-from typing import Any
+from typing import Any, Literal
 
+from mai_cli.models.catalogue import Model, Price
 from mai_cli.models.endpoint import Endpoint
+from mai_cli.models.keys import DEFAULT_FILENAME, DEFAULT_TIMEOUT_SECONDS
 from mai_cli.models.size import DEFAULT_SIZE
 
-DEFAULT_FILENAME = "{year}/{month}/{day}/{time}-{prompt}-{id}"
-FILENAME_FIELDS = ("year", "month", "day", "time", "prompt", "id", "deployment")
-AUTH = ("auto", "key", "entra")
-DEFAULT_TIMEOUT_SECONDS = 300.0
-MAX_TIMEOUT_SECONDS = 3600.0
+DEFAULT_SCOPE = "https://cognitiveservices.azure.com/.default"
+"""Source: Microsoft's how-to for the MAI image models, "Authentication"."""
 
-_TRUE = ("1", "true", "yes", "on")
-_FALSE = ("0", "false", "no", "off", "")
+_PRICE = "price_"
+_PRICE_PARTS = ("text_in", "image_in", "image_out")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a value comes from: an option, a variable, or a line of a file."""
+
+    kind: Literal["flag", "environment", "project", "user", "credentials", "keyring", "default"]
+    place: str = ""
+    line: int | None = None
+    profile: str | None = None
+
+    def __str__(self) -> str:
+        if self.line:
+            return f"{self.place}, line {self.line}"
+        return self.place or self.kind
+
+
+DEFAULT = Origin("default")
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """A ``config.toml``, or a project's ``.mai.toml``, read and with known names only.
+
+    ``lines`` tells on which line a key stands: ``("profiles", "work", "size")``.
+    """
+
+    path: Path
+    is_project: bool = False
+    values: Mapping[str, object] = field(default_factory=dict)
+    profiles: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    deployments: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    lines: Mapping[tuple[str, ...], int] = field(default_factory=dict)
+
+    def origin(self, *names: str) -> Origin:
+        """Where the key that ``names`` lead to stands."""
+        kind: Literal["project", "user"] = "project" if self.is_project else "user"
+        profile = names[1] if names[0] == "profiles" and len(names) > 1 else None
+        depths = range(len(names), 0, -1)  # within an inline table only the table's line is known
+        lines = (self.lines.get(names[:depth]) for depth in depths)
+        line = next((line for line in lines if line), None)
+        return Origin(kind, str(self.path), line, profile)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What the user says of one deployment; its values hold against the catalogue's."""
+
+    values: Mapping[str, object] = field(default_factory=dict)
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+
+    @property
+    def model(self) -> str | None:
+        """The name of the model behind it."""
+        name = self.values.get("model")
+        return str(name) if name else None
+
+    def correct(self, model: Model) -> Model:
+        """``model`` with what the user says of it; a price counts once all its parts are known."""
+        facts: dict[str, Any] = {
+            name: value
+            for name, value in self.values.items()
+            if name != "model" and not name.startswith(_PRICE)
+        }
+        if any(name.startswith(_PRICE) for name in self.values):
+            parts = {part: self._price(part, model.price) for part in _PRICE_PARTS}
+            is_whole = None not in parts.values()
+            facts["price"] = Price(**parts, read_on=None, source="settings") if is_whole else None
+        return replace(model, **facts)
+
+    def _price(self, part: str, known: Price | None) -> Any:  # noqa: ANN401 - checked when read
+        return self.values.get(_PRICE + part, getattr(known, part, None))
 
 
 @dataclass(frozen=True)
@@ -26,17 +95,24 @@ class Settings:
 
     gallery: Path
     history: Path
+    profile: str | None = None
     endpoint: Endpoint | None = None
     api_key: str | None = field(default=None, repr=False)
     auth: str = "auto"
+    scope: str = DEFAULT_SCOPE
     deployment: tuple[str, ...] = ()
     model: str | None = None
     size: str = DEFAULT_SIZE
-    filename: str = DEFAULT_FILENAME
     timeout: float = DEFAULT_TIMEOUT_SECONDS
     private: bool = False
+    filename: str = DEFAULT_FILENAME
     offline: bool = False
-    origins: Mapping[str, str] = field(default_factory=dict)
+    deployments: Mapping[str, Deployment] = field(default_factory=dict)
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+
+    def origin(self, name: str) -> Origin:
+        """Where the value of the key ``name`` comes from."""
+        return self.origins.get(name, DEFAULT)
 
 
 def expand_home(path: Path) -> Path:
@@ -45,100 +121,3 @@ def expand_home(path: Path) -> Path:
         return path.expanduser()
     except RuntimeError:
         return path
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("must be a text that is not empty")
-    return value.strip()
-
-
-def _names(value: object) -> tuple[str, ...]:
-    return tuple(map(_text, value)) if isinstance(value, (list, tuple)) else (_text(value),)
-
-
-def _api_key(value: object) -> str:
-    key = _text(value)
-    if not all("!" <= character <= "~" for character in key):
-        raise ValueError("has a character that no key has")
-    return key
-
-
-def _choice(*choices: str) -> Callable[[object], str]:
-    def parse(value: object) -> str:
-        if value not in choices:
-            raise ValueError(f"must be one of {', '.join(choices)}")
-        return str(value)
-
-    return parse
-
-
-def _seconds(value: object) -> float:
-    problem = f"must be a number of seconds from 1 to {MAX_TIMEOUT_SECONDS:g}"
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError(problem)  # noqa: TRY004 - whoever calls turns ValueError into a message
-    try:
-        seconds = float(value)
-    except (ValueError, OverflowError):
-        raise ValueError(problem) from None
-    if math.isnan(seconds) or not 1 <= seconds <= MAX_TIMEOUT_SECONDS:
-        raise ValueError(problem)
-    return seconds
-
-
-def _switch(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    text = str(value).lower()
-    if text not in _TRUE + _FALSE:
-        raise ValueError("must be true or false")
-    return text in _TRUE
-
-
-def _path(value: object) -> Path:
-    text = _text(value)
-    if "\0" in text:
-        raise ValueError("has a character that no path has")
-    return Path(text)
-
-
-def _template(value: object) -> str:
-    text = _text(value)
-    try:
-        fields = [parts[1:] for parts in Formatter().parse(text) if parts[1] is not None]
-    except ValueError:
-        fields = [("", "", "")]
-    if not all(name in FILENAME_FIELDS and not spec and not kind for name, spec, kind in fields):
-        names = ", ".join(f"{{{name}}}" for name in FILENAME_FIELDS)
-        raise ValueError(f"may use only {names} in braces")
-    return text
-
-
-@dataclass(frozen=True)
-class Key:
-    """One setting: its name, how its value is read, where else than flags it may come from."""
-
-    name: str
-    parse: Callable[[object], Any]
-    in_file: bool = True
-
-    @property
-    def variable(self) -> str:
-        """The environment variable of this setting."""
-        return f"MAI_{self.name.upper()}"
-
-
-KEYS = (
-    Key("endpoint", lambda value: Endpoint.parse(_text(value))),
-    Key("api_key", _api_key, in_file=False),
-    Key("auth", _choice(*AUTH)),
-    Key("deployment", _names),
-    Key("model", _text),
-    Key("size", _text),
-    Key("gallery", _path),
-    Key("history", _path),
-    Key("filename", _template),
-    Key("timeout", _seconds),
-    Key("private", _switch),
-    Key("offline", _switch, in_file=False),
-)

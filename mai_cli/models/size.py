@@ -84,7 +84,7 @@ def _exact(width: int, height: int, model: Model) -> Size:
     elif width % SIDE_STEP or height % SIDE_STEP:
         problem = f"both sides must be multiples of {SIDE_STEP}"
     elif model.max_pixels and width * height > model.max_pixels:
-        problem = f"{model.name} draws at most {model.max_pixels:,} pixels"
+        problem = f"{model.name or 'it'} draws at most {model.max_pixels:,} pixels"
     if not problem:
         return Size(width, height)
     nearest = _nearest(width, height, model.max_pixels)

@@ -97,6 +97,7 @@ class Order:
     requests: Sequence[ImageRequest]
     outputs: Targets
     endpoint: Endpoint | None
+    profile: str | None = None
     overwrite: bool = False
     private: bool = False
     tags: Sequence[str] = ()
@@ -186,6 +187,7 @@ class Generation:
                 id=self._new_id(),
                 created_at=self._now(),
                 endpoint=str(order.endpoint) if order.endpoint else None,
+                profile=order.profile,
                 private=order.private,
                 tags=list(order.tags),
                 rerun_of=previous,

@@ -6,8 +6,9 @@ from datetime import date
 from mai_cli.errors import ConfigError, UsageError
 from mai_cli.models.catalogue import NEWEST, Model, find
 from mai_cli.models.request import ImageRequest
-from mai_cli.models.settings import Settings
+from mai_cli.models.settings import Deployment, Settings
 from mai_cli.models.size import Size, parse_size
+from mai_cli.services.settings import blame
 
 
 def build_requests(
@@ -57,13 +58,20 @@ def _deployments(settings: Settings) -> Sequence[str]:
 
 
 def _model(settings: Settings, deployment: str) -> Model:
-    """The model behind ``deployment``: as the command line tells, its name, then other settings."""
+    """The model behind ``deployment``, with what the user says of that deployment.
+
+    The command line tells which model it is, else the table of the deployment, else its name,
+    else the other settings.
+    """
+    facts = settings.deployments.get(deployment, Deployment())
     by_name = find(deployment)
-    is_explicit = settings.origins.get("model") == "--model"
-    if settings.model is None or (by_name.is_known and not is_explicit):
-        return by_name
-    model = find(settings.model)
-    return model if model.is_known else Model.unknown(settings.model)
+    name = facts.model or (None if by_name.is_known else settings.model)
+    if settings.origin("model").kind == "flag":
+        name = settings.model
+    if name is None:
+        return facts.correct(by_name)
+    model = find(name)
+    return facts.correct(model if model.is_known else Model.unknown(name))
 
 
 def _size(settings: Settings, model: Model) -> Size | None:
@@ -71,11 +79,10 @@ def _size(settings: Settings, model: Model) -> Size | None:
     try:
         return parse_size(settings.size, model)
     except UsageError as error:
-        origin = settings.origins.get("size", "default")
-        if origin in ("--size", "default"):
+        origin = settings.origin("size")
+        if origin.kind == "default":
             raise
-        hint = f"{error.hint} It is set by {origin}."
-        raise ConfigError(error.message, code="bad_setting", hint=hint) from None
+        raise blame(error, origin) from None
 
 
 def notes(requests: Sequence[ImageRequest], today: date) -> list[str]:

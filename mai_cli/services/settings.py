@@ -1,80 +1,160 @@
-"""Which settings hold: flag, then environment, then file, then default."""
+"""Which settings hold: flag, environment, profile, project file, user file, default."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mai_cli.errors import ConfigError, MaiError, UsageError
-from mai_cli.models.settings import KEYS, Key, Settings, expand_home
-
-_PATHS = ("gallery", "history")
-_SECRETS = ("api_key",)
+from mai_cli.models.keys import DEPLOYMENT_KEYS, KEYS, Key, did_you_mean
+from mai_cli.models.settings import (
+    DEFAULT,
+    ConfigFile,
+    Deployment,
+    Origin,
+    Settings,
+    expand_home,
+)
 
 
 @dataclass(frozen=True)
 class Layer:
-    """Values from one place; ``folder`` is where relative paths in it start."""
+    """Values from one place.
+
+    ``folder`` is where relative paths in it start. One that does not apply, such as a profile
+    that was not chosen, is checked all the same.
+    """
 
     values: Mapping[str, object]
     folder: Path
-    origin: Callable[[Key], str]
-    is_flags: bool = False
+    origin: Callable[[Key], Origin]
+    applies: bool = True
 
 
 def flags(values: Mapping[str, object], folder: Path) -> Layer:
     """The layer of the command line; ``None`` counts as not given."""
-    return Layer(values, folder, lambda key: f"--{key.name}", is_flags=True)
+    return Layer(values, folder, lambda key: Origin("flag", f"--{key.name.replace('_', '-')}"))
 
 
 def environment(environ: Mapping[str, str], folder: Path) -> Layer:
     """The layer of the ``MAI_*`` variables; an empty one counts as not set."""
     values = {key.name: environ[key.variable] for key in KEYS if environ.get(key.variable)}
-    return Layer(values, folder, lambda key: key.variable)
+    return Layer(values, folder, lambda key: Origin("environment", key.variable))
 
 
-def file(values: Mapping[str, object], path: Path) -> Layer:
-    """The layer of the configuration file at ``path``."""
-    return Layer(values, path.parent, lambda key: f"{key.name} in {path}")
+def resolve(outer: Sequence[Layer], files: Sequence[ConfigFile], defaults: Settings) -> Settings:
+    """The settings that hold: of ``outer``, then of ``files``, the first that has a key wins.
 
-
-def resolve(layers: list[Layer], defaults: Settings) -> Settings:
-    """The settings that hold, the first layer that has a key winning.
+    A chosen profile wins over what stands outside of profiles, also where that is in a project's
+    file: whoever names a profile means it.
 
     Raises:
         UsageError: A flag has a value that cannot be used.
-        ConfigError: Another layer has an unknown key, or a value that cannot be used; also
-            where a layer above hides it, so that a mistake is not found only on a bad day.
+        ConfigError: Another layer has a value that cannot be used; also where it is hidden by a
+            layer above it, so that a mistake is not found only on a bad day.
     """
+    profile = _choose(outer, "profile")
+    layers = [*outer, *_profiles(files, profile), *map(_top, files)]
     chosen: dict[str, Any] = {}
-    origins = {key.name: "default" for key in KEYS}
+    origins = {key.name: DEFAULT for key in KEYS}
     for layer in layers:
         for key in KEYS:
             if layer.values.get(key.name) is None:
                 continue
             value = _read(key, layer)
-            if key.name not in chosen:
+            if layer.applies and key.name not in chosen:
                 chosen[key.name] = value
                 origins[key.name] = layer.origin(key)
-    return replace(defaults, **chosen, origins=origins)
+    if profile is not None:
+        _check_profile(profile, origins["profile"], files)
+    return replace(defaults, **chosen, origins=origins, deployments=_deployments(files))
+
+
+def _choose(layers: Sequence[Layer], name: str) -> str | None:
+    """The first value of ``name`` in ``layers``, as it stands there."""
+    values = (layer.values.get(name) for layer in layers)
+    return next((str(value).strip() for value in values if value), None)
+
+
+def _profiles(files: Sequence[ConfigFile], chosen: str | None) -> Iterator[Layer]:
+    for file in files:
+        for name, values in file.profiles.items():
+            yield _layer(file, values, ("profiles", name), applies=name == chosen)
+
+
+def _top(file: ConfigFile) -> Layer:
+    return _layer(file, file.values, ())
+
+
+def _layer(
+    file: ConfigFile,
+    values: Mapping[str, object],
+    names: tuple[str, ...],
+    *,
+    applies: bool = True,
+) -> Layer:
+    return Layer(values, file.path.parent, lambda key: file.origin(*names, key.name), applies)
+
+
+def _deployments(files: Sequence[ConfigFile]) -> dict[str, Deployment]:
+    """What ``files`` say of deployments, key by key; the first that says something wins."""
+    found: dict[str, Deployment] = {}
+    for file in files:
+        for name, values in file.deployments.items():
+            layer = _layer(file, values, ("deployments", name))
+            keys = [key for key in DEPLOYMENT_KEYS if key.name in values]
+            read = {key.name: _read(key, layer) for key in keys}
+            above = found.get(name, Deployment())
+            origins = {key.name: layer.origin(key) for key in keys}
+            found[name] = Deployment({**read, **above.values}, {**origins, **above.origins})
+    return found
+
+
+def _check_profile(name: str, origin: Origin, files: Sequence[ConfigFile]) -> None:
+    known = sorted({profile for file in files for profile in file.profiles})
+    if name in known:
+        return
+    advice = did_you_mean(name, known) if known else "There are none; see 'mai config init --help'."
+    message = f"There is no profile '{name}', which {origin} asks for."
+    if origin.kind == "flag":
+        raise UsageError(message, code="bad_option", hint=advice)
+    raise ConfigError(message, code="bad_setting", hint=advice)
 
 
 def _read(key: Key, layer: Layer) -> object:
     """The value of ``key`` in ``layer``, checked; a path made absolute."""
-    raw = layer.values[key.name]
-    try:
-        value: object = key.parse(raw)
-    except ValueError as error:
-        # An address may carry a password before '@' or a key behind '?'.
-        is_secret = key.name in _SECRETS or set("@?") & set(str(raw))
-        shown = "" if is_secret else f" '{raw}'"
-        raise _wrong(key, layer, f"The {key.name}{shown} {error}.") from None
-    if key.name in _PATHS and isinstance(value, Path):
+    value = check(key, layer.values[key.name], layer.origin(key))
+    if key.is_path and isinstance(value, Path):
         return (layer.folder / expand_home(value)).absolute()
     return value
 
 
-def _wrong(key: Key, layer: Layer, message: str) -> MaiError:
-    if layer.is_flags:
-        return UsageError(message, code="bad_option", hint=f"Change {layer.origin(key)}.")
-    return ConfigError(message, code="bad_setting", hint=f"Change {layer.origin(key)}.")
+def check(key: Key, raw: object, origin: Origin) -> object:
+    """The value that ``raw``, which stands in ``origin``, means for ``key``.
+
+    Raises:
+        UsageError: It cannot be used, and was given on the command line.
+        ConfigError: It cannot be used, and stands elsewhere.
+    """
+    try:
+        value: object = key.parse(raw)
+    except UsageError as error:
+        raise blame(error, origin) from None
+    except ValueError as error:
+        # An address may carry a password before '@' or a key behind '?'.
+        is_secret = key.is_secret or (key.name == "endpoint" and set("@?") & set(str(raw)))
+        text = str(raw).lower() if isinstance(raw, bool) else raw  # as TOML spells it
+        shown = "" if is_secret else f" '{text}'"
+        message = f"The {key.name}{shown} {error}."
+        raise blame(UsageError(message, code="bad_option"), origin) from None
+    return value
+
+
+def blame(error: UsageError, origin: Origin) -> MaiError:
+    """``error`` about a value that stands in ``origin``: a wrong option, or a wrong setting."""
+    if origin.kind == "flag":
+        error.hint = error.hint or f"Change {origin}."
+        return error
+    place = str(origin) if origin.kind == "environment" else f"it in {origin}"
+    hint = f"{error.hint} Change {place}.".strip()
+    return ConfigError(error.message, code="bad_setting", hint=hint)

@@ -3,6 +3,8 @@
 import errno
 import os
 import shutil
+import stat
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -64,6 +66,30 @@ def copy(source: Path, target: Path, *, overwrite: bool) -> None:
         raise
 
 
+def write(path: Path, data: bytes, *, mode: int) -> None:
+    """Put ``data`` into the file at ``path``, replacing it, flushed to disk, whole or not at all.
+
+    A new file gets ``mode``; an old one keeps its own, without what ``mode`` forbids.
+
+    Raises:
+        OSError: It cannot be written; the old file is as before.
+    """
+    partial = path.with_name(f".{os.urandom(6).hex()}.part")
+    try:
+        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(handle, "wb") as file:
+            if path.exists() and hasattr(os, "fchmod"):  # not on Windows
+                os.fchmod(handle, stat.S_IMODE(path.stat().st_mode) & mode)
+            file.write(data)
+            file.flush()
+            os.fsync(handle)
+        place(partial, path, replace=True)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
+
+
 def make_folder(folder: Path) -> None:
     """Make ``folder`` and those above it, each on disk before it is used."""
     missing = []
@@ -85,6 +111,21 @@ def prepare(folder: Path) -> None:
     make_folder(folder)
     if not os.access(folder, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+
+def free_bytes(folder: Path, file: Path | None = None) -> int:
+    """How many bytes ``folder``, or the nearest one above it that exists, can take.
+
+    Raises:
+        OSError: Files cannot be written there, or ``file`` is there and cannot be written.
+    """
+    if file is not None and file.exists():
+        with file.open("ab"):
+            pass
+    existing = next(place_ for place_ in (folder, *folder.parents) if place_.exists())
+    with tempfile.TemporaryFile(dir=existing) as trial:
+        trial.write(bytes(1 << 16))
+    return shutil.disk_usage(existing).free
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,60 +1,176 @@
-"""The user's ``config.toml``: reading it, with mistakes named by file and line."""
+"""``config.toml`` and a project's ``.mai.toml``: reading them, mistakes named by file and line."""
 
+import os
 import re
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Never
 
 from mai_cli.errors import ConfigError
-from mai_cli.models.settings import KEYS
+from mai_cli.models.keys import DEPLOYMENT_KEYS, KEYS, did_you_mean
+from mai_cli.models.settings import ConfigFile
+
+PROJECT_NAME = ".mai.toml"
+TABLES = ("profiles", "deployments")
+MAX_BYTES = 1 << 20
+
+_START = re.compile(r"[^=#]+=")
 
 
-def read(path: Path) -> dict[str, object]:
+def read(path: Path, *, is_project: bool = False) -> ConfigFile:
     """The settings in the file at ``path``; none if there is no such file.
 
     Raises:
-        ConfigError: The file cannot be read, is not TOML, or has a key that ``mai`` does not know.
+        ConfigError: The file cannot be read, is not TOML, has a key that ``mai`` does not know,
+            or is a project's and has one that a project may not set.
+    """
+    text = read_text(path)
+    if not text:
+        return ConfigFile(path, is_project)
+    import tomllib  # noqa: PLC0415 - many have no file
+
+    try:
+        content = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(f"{path} is not TOML: {error}.") from None
+    file = ConfigFile(
+        path,
+        is_project,
+        values={name: value for name, value in content.items() if name not in TABLES},
+        profiles=content.get("profiles", {}),
+        deployments=content.get("deployments", {}),
+        lines=dict(_lines(text)),
+    )
+    _check(file)
+    return file
+
+
+def read_text(path: Path) -> str:
+    """What the file at ``path`` holds, line ends as they are; nothing if there is none.
+
+    Raises:
+        ConfigError: It cannot be read.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        return {}
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise _unreadable(f"{path} is larger than 1 MB.")
+        return data.decode("utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
     except OSError as error:
         raise _unreadable(f"{path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise _unreadable(f"{path} is not UTF-8 text.") from None
-    import tomllib  # noqa: PLC0415 - many have no file
 
-    try:
-        values = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _unreadable(f"{path} is not TOML: {error}.") from None
-    known = [key.name for key in KEYS if key.in_file]
-    for name in values:
-        if name not in known:
-            place = f"{path}, line {_line_of(name, text)}"
-            raise ConfigError(
-                f"{place}: there is no setting '{name}'.",
-                code="bad_setting",
-                hint=_advice(name, known),
-            )
-    return values
+
+def find_project(folder: Path) -> Path | None:
+    """The nearest ``.mai.toml`` from ``folder`` upwards, not beyond the root of the repository.
+
+    Outside of a repository only ``folder`` itself counts, since what lies above it may be
+    anybody's.
+    """
+    above = (folder, *folder.parents)
+    # Not Path.exists, which raises where a folder is closed to us.
+    root = next((place for place in above if os.path.exists(place / ".git")), folder)  # noqa: PTH110
+    for place in above:
+        if os.path.isfile(place / PROJECT_NAME):  # noqa: PTH113
+            return place / PROJECT_NAME
+        if place == root:
+            break
+    return None
 
 
 def _unreadable(message: str) -> ConfigError:
     return ConfigError(message, code="bad_config_file", hint="Correct the file, or move it away.")
 
 
-def _advice(name: str, known: list[str]) -> str:
-    if name == "api_key":
-        return "A key does not belong in this file. Set MAI_API_KEY instead."
-    close = get_close_matches(name, known, n=1)
-    return f"Did you mean '{close[0]}'?" if close else f"Valid settings: {', '.join(known)}."
+def _check(file: ConfigFile) -> None:
+    """See that every name in ``file`` is one that may stand where it stands."""
+    known = [key.name for key in KEYS if key.in_file]
+    _check_names(file, (), file.values, [*known, *TABLES])
+    for table, keys in (
+        ("profiles", known),
+        ("deployments", [key.name for key in DEPLOYMENT_KEYS]),
+    ):
+        tables: object = getattr(file, table)
+        if not isinstance(tables, Mapping):
+            _refuse(file, (table,), f"'{table}' is not a table", f"Write it as [{table}.NAME].")
+        for name, values in tables.items():
+            if not isinstance(values, Mapping):
+                what = f"'{table}.{name}' is not a table"
+                _refuse(file, (table, name), what, f"Write it as [{table}.{name}].")
+            _check_names(file, (table, name), values, keys)
 
 
-def _line_of(name: str, text: str) -> int:
-    """The line on which the key or table ``name`` stands."""
-    pattern = re.compile(rf"\s*(\[+\s*)?[\"']?{re.escape(name)}[\"']?\s*[=.\]]")
-    for number, line in enumerate(text.split("\n"), start=1):
-        if pattern.match(line):
-            return number
-    return 1
+def _check_names(
+    file: ConfigFile, table: tuple[str, ...], values: Mapping[str, object], known: list[str]
+) -> None:
+    own = {key.name for key in KEYS if not key.in_project} if table[:1] != ("deployments",) else ()
+    for name in values:
+        names = (*table, name)
+        if name == "api_key":
+            what = "a key does not belong in this file"
+            _refuse(
+                file, names, what, "Store it with 'mai config set api_key', and remove it here."
+            )
+        if name not in known:
+            what = f"there is no setting '{'.'.join(names)}'"
+            _refuse(file, names, what, did_you_mean(name, known))
+        if file.is_project and name in own:
+            what = (
+                f"a project may not set '{name}': a repository that was cloned could send "
+                "requests, keys or files elsewhere"
+            )
+            advice = f"Remove it there, and set it for yourself: mai config set {name} ..."
+            _refuse(file, names, what, advice)
+
+
+def _refuse(file: ConfigFile, names: tuple[str, ...], what: str, advice: str) -> Never:
+    place = file.origin(*names)
+    raise ConfigError(f"{place}: {what}.", code="bad_setting", hint=advice)
+
+
+def _lines(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
+    """On which line each key and table stands."""
+    table: tuple[str, ...] = ()
+    seen = set()
+    quotes = ""  # of a text that goes over several lines
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
+        if quotes:
+            quotes = "" if quotes in line else quotes
+            continue
+        quotes = next((mark for mark in ('"""', "'''") if line.count(mark) % 2), "")
+        for names in _names(line):
+            if line.lstrip().startswith("["):
+                table, names = names, ()  # noqa: PLW2901
+            path = (*table, *names)
+            for depth in range(1, len(path) + 1):
+                if path[:depth] not in seen:  # the first one counts, also for what is above it
+                    seen.add(path[:depth])
+                    yield path[:depth], number
+
+
+def _names(line: str) -> list[tuple[str, ...]]:
+    """The names that ``line`` gives a value to, or that of the table that it begins."""
+    import tomllib  # noqa: PLC0415 - many have no file
+
+    start = _START.match(line)
+    for text in (line, f"{start[0]} 0" if start else ""):  # the value may end in another line
+        try:
+            return [names for names in _paths(tomllib.loads(text)) if names]
+        except ValueError:
+            continue
+    return []
+
+
+def _paths(value: object) -> Iterator[tuple[str, ...]]:
+    """The ways that lead to the values in ``value``."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        value = value[0]
+    if not isinstance(value, dict) or not value:
+        yield ()
+        return
+    for name, inner in value.items():
+        yield from ((name, *path) for path in _paths(inner))

@@ -24,7 +24,7 @@ else:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, *, mode: int = 0o666) -> Iterator[None]:
     """Hold the lock that the file at ``path`` stands for, waiting for it as long as it takes.
 
     The file is made if it is missing, and stays: removing it would let two holders in.
@@ -32,7 +32,7 @@ def locked(path: Path) -> Iterator[None]:
     Raises:
         OSError: The file cannot be opened.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, mode)
     try:
         _lock(handle)
         yield

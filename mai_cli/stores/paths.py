@@ -1,7 +1,7 @@
 """Where things live on this machine."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mai_cli.errors import ConfigError
@@ -13,6 +13,7 @@ class Paths:
     """The places ``mai`` uses where nothing else is set."""
 
     config: Path
+    credentials: Path
     history: Path
     gallery: Path
 
@@ -25,11 +26,17 @@ def find_paths(environ: Mapping[str, str]) -> Paths:
     """
     if home := environ.get("MAI_HOME"):
         folder = expand_home(Path(home)).absolute()
-        paths = Paths(folder / "config.toml", folder / "history.jsonl", folder / "gallery")
+        paths = Paths(
+            folder / "config.toml",
+            folder / "credentials.toml",
+            folder / "history.jsonl",
+            folder / "gallery",
+        )
     else:
         paths = _of_user()
     if config := environ.get("MAI_CONFIG"):
-        return Paths(expand_home(Path(config)).absolute(), paths.history, paths.gallery)
+        # The keys stay: that file may lie in a repository.
+        return replace(paths, config=expand_home(Path(config)).absolute())
     return paths
 
 
@@ -40,6 +47,7 @@ def _of_user() -> Paths:
     try:
         return Paths(
             dirs.user_config_path / "config.toml",
+            dirs.user_config_path / "credentials.toml",
             dirs.user_data_path / "history.jsonl",
             dirs.user_pictures_path / "mai",
         )

@@ -69,6 +69,11 @@ class Output:
         if self.verbose and not self.quiet:
             self._say(text, style=_DIM)
 
+    def prompt(self, text: str) -> None:
+        """A question, or the end of one, on stderr; what is typed goes on in the same line."""
+        if sys.stderr is not None:
+            print(text, end="", file=sys.stderr, flush=True)
+
     def error(self, error: MaiError, *, with_json: bool = True) -> None:
         """A failure: for people on stderr, and for programs on stdout with ``--json``."""
         if self.json and with_json:

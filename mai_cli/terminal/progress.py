@@ -10,7 +10,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 T = TypeVar("T")
 
 
-def watch(items: Iterable[T], total: int, *, color: bool) -> Iterator[T]:
+def watch(items: Iterable[T], total: int, *, doing: str, color: bool) -> Iterator[T]:
     """Yield ``items``, showing which of ``total`` it is, and the time, while each is awaited.
 
     The line is gone before an item is handed out, so nothing that the caller prints meets it.
@@ -20,7 +20,7 @@ def watch(items: Iterable[T], total: int, *, color: bool) -> Iterator[T]:
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     iterator = iter(items)
     for number in count(1):
-        text = f"Drawing {min(number, total)} of {total}" if total > 1 else "Drawing"
+        text = f"{doing} {min(number, total)} of {total}" if total > 1 else doing
         # stdout is for results; Rich would take it over and send them to stderr.
         with Progress(*columns, console=console, transient=True, redirect_stdout=False) as progress:
             progress.add_task(text, total=None)

@@ -1,11 +1,14 @@
 """How results are shown: as lines to people, as JSON to programs."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
+from mai_cli.models.check import Check
 from mai_cli.models.outcome import Outcome
 from mai_cli.models.plan import Plan
 from mai_cli.models.record import Record
+from mai_cli.models.setting import Profile, Setting, to_text
 from mai_cli.terminal.output import Output
 
 
@@ -43,6 +46,37 @@ def show_plan(output: Output, plan: Plan) -> None:
     cost = dollars(plan.cost_usd)
     about = "about " if cost.startswith("$") else ""
     output.text(f"{pictures}, {about}{cost}. Nothing was sent.")
+
+
+def show_settings(output: Output, settings: Sequence[Setting]) -> None:
+    """Show settings with their values and where those come from."""
+    width = max(len(setting.key) for setting in settings) + 2
+    for setting in settings:
+        if output.json:
+            output.object(setting.to_json())
+        elif not setting.texts:
+            output.text(f"{setting.key:<{width}}(not set)")
+        else:
+            output.text(f"{setting.key:<{width}}{', '.join(setting.texts)}  ({setting.origin})")
+
+
+def show_profile(output: Output, profile: Profile) -> None:
+    """Show one profile; a star marks the one in use."""
+    if output.json:
+        output.object(profile.to_json())
+        return
+    mark = "*" if profile.is_in_use else " "
+    words = ", ".join(f"{key} = {to_text(value)}" for key, value in profile.values.items())
+    output.text(f"{mark} {profile.name:<10}  {words}".rstrip())
+
+
+def check_lines(check: Check) -> list[str]:
+    """What a check found, for people."""
+    seconds = f" ({check.seconds:.1f} s)" if check.seconds >= 0.1 else ""  # noqa: PLR2004 - felt
+    lines = [f"{check.result:<9}{check.name:<12}{check.message}{seconds}"]
+    if check.hint:
+        lines.append(f"{'':<21}{check.hint}")
+    return lines
 
 
 def _results(outcome: Outcome, master: Path) -> list[str]:

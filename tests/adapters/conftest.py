@@ -1,5 +1,6 @@
 """What tests of the wire share: a client, and surroundings that do not reach into it."""
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -8,6 +9,7 @@ import pytest
 
 from mai_cli.adapters.credentials import ApiKey, Credential
 from mai_cli.adapters.foundry import Foundry
+from mai_cli.adapters.trust import trusted
 from mai_cli.errors import MaiError
 from mai_cli.models.answer import Answer
 from mai_cli.models.catalogue import find
@@ -27,6 +29,8 @@ class Client:
     def __init__(self, url: str, credential: Credential, **rest: object) -> None:
         self.bytes = b""
         self.lines: list[str] = []
+        if url.startswith("https:"):
+            rest.setdefault("trust", trusted(os.environ))
         self.foundry = Foundry(Endpoint(url), credential, log=self.lines.append, **rest)
 
     def write(self, data: bytes) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from mai_cli.adapters.entra_id import EntraId
 from mai_cli.errors import AuthError, ConfigError, Retry
+from mai_cli.models.settings import DEFAULT_SCOPE
 from tests.emulator import error, picture, png
 
 RESOURCE = "https://cognitiveservices.azure.com"
@@ -78,9 +79,9 @@ def identity(monkeypatch: pytest.MonkeyPatch) -> Iterator[Identity]:
 
 @pytest.fixture
 def entra(request: pytest.FixtureRequest) -> Iterator[EntraId]:
-    entra = EntraId()
+    entra = EntraId(DEFAULT_SCOPE)
     yield entra
-    entra._identity.close()
+    entra.close()
 
 
 @dataclass
@@ -201,8 +202,13 @@ def test_an_azure_cli_that_gives_no_token_is_no_credential(az, entra, failure):
         az.says(*lines)
     told = no_credential(entra)
     assert (told.code, told.retry) == ("no_credential", Retry.NEVER)
-    assert told.message == "Signing in to Entra ID did not work."
-    assert told.hint == "Sign in with 'az login', or use a key: set MAI_API_KEY."
+    assert told.message == "Signing in to Entra ID did not work; tried Azure CLI."
+    is_missing = failure in ("missing", "broken")  # 127 is what shells say of a missing program
+    first = "Install the Azure CLI and sign in" if is_missing else "Sign in"
+    assert told.hint == (
+        f"{first} with 'az login', or use a key: mai config set api_key. "
+        "With -v, mai says what each way answered."
+    )
 
 
 @pytest.mark.parametrize("failure", ["missing", "rejected"])
@@ -212,7 +218,7 @@ def test_the_library_prints_nothing_of_its_own(az, failure):
     program = (
         "from mai_cli.adapters.entra_id import EntraId\n"
         "from mai_cli.errors import AuthError\n"
-        "try:\n    EntraId().headers()\n"
+        f"try:\n    EntraId({DEFAULT_SCOPE!r}).headers()\n"
         "except AuthError as error:\n    print(error.code)\n"
     )
     done = subprocess.run(
@@ -225,7 +231,7 @@ def test_the_library_prints_nothing_of_its_own(az, failure):
 def test_a_way_of_signing_in_that_does_not_exist_is_a_setting_to_correct(monkeypatch, way):
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", way)
     with pytest.raises((AuthError, ConfigError), match="AZURE_TOKEN_CREDENTIALS"):
-        EntraId().headers()
+        EntraId(DEFAULT_SCOPE).headers()
 
 
 def test_a_picture_is_drawn_with_a_token(identity, entra, connect, foundry):

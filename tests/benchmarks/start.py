@@ -37,6 +37,8 @@ def run(folder: Path, env: Mapping[str, str], runs: int) -> None:
         "mai --version": (Command([MAI, "--version"], env, folder), _VERSION),
         "mai --help": (Command([MAI, "--help"], env, folder), _START),
         "mai generate --help": (Command([MAI, "generate", "--help"], env, folder), _START),
+        "mai config get": (Command([MAI, "config", "get", "size"], env, folder), _START),
+        "mai config list": (Command([MAI, "config", "list"], env, folder), _START),
         "mai generate, no endpoint": (
             Command([MAI, "generate", "a lighthouse"], env, folder, exit_code=3),
             _START,

@@ -82,12 +82,12 @@ SETTINGS = [
     ({"MAI_ENDPOINT": "https://me:pw@x.example"}, 3, "user name", "MAI_ENDPOINT"),
     ({"MAI_DEPLOYMENT": ""}, 3, "No deployment is named.", "--deployment"),
     ({"MAI_API_KEY": ""}, 4, "Signing in to Entra ID did not work", "az login"),
-    ({"MAI_API_KEY": "", "MAI_AUTH": "key"}, 4, "there is none", "MAI_API_KEY"),
+    ({"MAI_API_KEY": "", "MAI_AUTH": "key"}, 4, "there is none for this endpoint", "MAI_API_KEY"),
     ({"MAI_API_KEY": "nö"}, 3, "The api_key has a character", "Change MAI_API_KEY."),
     ({"MAI_AUTH": "magic"}, 3, "must be one of auto, key, entra", "Change MAI_AUTH."),
     ({"MAI_TIMEOUT": "soon"}, 3, "number of seconds", "Change MAI_TIMEOUT."),
     ({"MAI_FILENAME": "{nope}"}, 3, "may use only {year}", "Change MAI_FILENAME."),
-    ({"MAI_SIZE": "huge"}, 3, "'huge' is not a size.", "It is set by MAI_SIZE."),
+    ({"MAI_SIZE": "huge"}, 3, "'huge' is not a size.", "Change MAI_SIZE."),
 ]
 
 
@@ -111,10 +111,14 @@ def test_wrong_settings_are_named_and_nothing_is_sent(
 
 FILES = [
     ("deploymnt = 'x'", "line 2: there is no setting 'deploymnt'.", "Did you mean 'deployment'?"),
-    ("api_key = 'x'", "there is no setting 'api_key'.", "Set MAI_API_KEY instead."),
+    (
+        "api_key = 'x'",
+        "line 2: a key does not belong in this file.",
+        "Store it with 'mai config set api_key', and remove it here.",
+    ),
     ("size = ", "is not TOML", "Correct the file"),
-    ("timeout = true", "The timeout 'True' must be", "Change timeout in"),
-    ("endpoint = 'http://example.com'", "must start with https://", "Change endpoint in"),
+    ("timeout = true", "The timeout 'true' must be", "Change it in"),
+    ("endpoint = 'http://example.com'", "must start with https://", "Change it in"),
 ]
 
 
@@ -128,6 +132,7 @@ def test_a_wrong_config_file_is_named_with_its_place(mai, foundry, home, line, w
     assert what in result.err
     assert hint in result.err
     assert str(home / "config.toml") in result.err
+    assert "line 2" in result.err
     assert foundry.received == []
 
 

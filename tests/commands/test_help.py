@@ -2,16 +2,21 @@ import pytest
 
 from mai_cli import __version__
 
+CONFIG = ["list", "get", "set", "unset", "path", "edit", "init", "profiles", "check"]
 
-@pytest.mark.parametrize("args", [["--help"], ["generate", "--help"]])
-def test_help_fits_80_columns_and_starts_with_examples(run, bare, args):
-    result = run(bare, *args)
+
+@pytest.mark.parametrize(
+    "path", [[], ["generate"], ["config"], *(["config", name] for name in CONFIG)]
+)
+def test_help_fits_80_columns_and_starts_with_examples(run, bare, path):
+    result = run(bare, *path, "--help")
 
     assert result.code == 0
     assert all(len(line) <= 80 for line in result.lines)
     text = "\n".join(result.lines)
     assert text.index("Examples:") < text.index("Usage:")
-    assert "  mai generate" in text
+    assert f"\n  {' '.join(['mai', *path])}" in text
+    assert "..." not in text.partition("Commands:")[2]
 
 
 def test_options_stand_under_their_headings(run, bare):

@@ -6,11 +6,13 @@ import pytest
 
 from mai_cli.errors import ConfigError, UsageError
 from mai_cli.models.catalogue import Model, find
-from mai_cli.models.settings import Settings
+from mai_cli.models.settings import Deployment, Origin, Settings
 from mai_cli.models.size import Size
 from mai_cli.services.requesting import build_requests, notes
 
 SETTINGS = Settings(Path("g"), Path("h"))
+FLAG = Origin("flag", "--model")
+VARIABLE = Origin("environment", "MAI_MODEL")
 
 
 def settings(**changes: object) -> Settings:
@@ -36,12 +38,12 @@ def test_each_deployment_is_asked_as_often_as_wanted():
         ({"deployment": ("pics",)}, "pics", Model.unknown()),
         ({"deployment": ("pics",), "model": "MAI-Image-2.6"}, "pics", find("MAI-Image-2.6")),
         (
-            {"deployment": ("mai-image-26",), "model": "x25", "origins": {"model": "--model"}},
+            {"deployment": ("mai-image-26",), "model": "x25", "origins": {"model": FLAG}},
             "mai-image-26",
             Model.unknown("x25"),
         ),
         (
-            {"deployment": ("mai-image-26",), "model": "x25", "origins": {"model": "MAI_MODEL"}},
+            {"deployment": ("mai-image-26",), "model": "x25", "origins": {"model": VARIABLE}},
             "mai-image-26",
             find("MAI-Image-2.6"),
         ),
@@ -50,7 +52,7 @@ def test_each_deployment_is_asked_as_often_as_wanted():
             {
                 "deployment": ("mai-image-26",),
                 "model": "mai-image-25",
-                "origins": {"model": "--model"},
+                "origins": {"model": FLAG},
             },
             "mai-image-26",
             find("MAI-Image-2.5"),
@@ -68,6 +70,82 @@ def test_the_model_is_the_one_told_else_the_one_that_the_name_tells(changes, dep
     (request,) = build_requests(settings(**changes), "a red fox")
 
     assert (request.deployment, request.model) == (deployment, model)
+
+
+def deployed(name: str, **values: object) -> dict[str, object]:
+    return {"deployment": (name,), "deployments": {name: Deployment(values)}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "model"),
+    [
+        (deployed("pics", model="MAI-Image-2.5"), find("MAI-Image-2.5")),
+        (deployed("pics", model="MAI-Image-9"), Model.unknown("MAI-Image-9")),
+        (deployed("mai-image-26", model="MAI-Image-2.5"), find("MAI-Image-2.5")),
+        (
+            deployed("pics", model="MAI-Image-2.5") | {"model": "MAI-Image-2.7"},
+            find("MAI-Image-2.5"),
+        ),
+        (
+            deployed("pics", model="MAI-Image-2.5")
+            | {"model": "MAI-Image-2.7", "origins": {"model": FLAG}},
+            find("MAI-Image-2.7"),
+        ),
+        (
+            deployed("mai-image-25", max_pixels=2_000_000.0),
+            replace(find("mai-image-25"), max_pixels=2_000_000.0),
+        ),
+        (deployed("pics", edits=False), replace(Model.unknown(), edits=False)),
+        (
+            {"deployment": ("pics",), "deployments": {"other": Deployment({"edits": False})}},
+            Model.unknown(),
+        ),
+    ],
+)
+def test_what_is_said_of_a_deployment_holds_for_it(changes, model):
+    (request,) = build_requests(settings(**changes), "a red fox")
+
+    assert request.model == model
+
+
+def test_a_limit_of_a_deployment_is_the_limit_of_its_requests():
+    limits = deployed("mai-image-25", max_pixels=2_359_296) | {"size": "2048x1152"}
+
+    (request,) = build_requests(settings(**limits), "a red fox")
+    assert request.size == Size(2048, 1152)
+
+    with pytest.raises(UsageError, match="at most"):
+        build_requests(settings(deployment=("mai-image-25",), size="2048x1152"), "a red fox")
+
+
+def test_a_limit_of_a_model_without_a_name_is_told_without_one():
+    limits = deployed("pics", max_pixels=1_000_000) | {"size": "2048x2048"}
+
+    with pytest.raises(UsageError) as caught:
+        build_requests(settings(**limits), "a red fox")
+    assert "None" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("origin", "kind", "hint"),
+    [
+        (Origin("flag", "--size"), UsageError, ""),
+        (Origin("environment", "MAI_SIZE"), ConfigError, " Change MAI_SIZE."),
+        (Origin("user", "/c.toml", 3), ConfigError, " Change it in /c.toml, line 3."),
+        (Origin("project", "/p/.mai.toml", 1), ConfigError, " Change it in /p/.mai.toml, line 1."),
+    ],
+)
+def test_a_size_that_the_model_cannot_draw_is_blamed_on_whoever_set_it(origin, kind, hint):
+    wide = settings(deployment=("mai-image-25",), size="21:9", origins={"size": origin})
+
+    with pytest.raises(kind) as caught:
+        build_requests(wide, "a red fox")
+
+    assert caught.value.message == (
+        "21:9 is too long a shape for MAI-Image-2.5: 1,048,576 pixels at most, each side at "
+        "least 768."
+    )
+    assert caught.value.hint == f"The nearest size that works is 1360x768.{hint}"
 
 
 def test_no_deployment_is_a_missing_setting():

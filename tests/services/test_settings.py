@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -6,101 +7,197 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from mai_cli.errors import ConfigError, MaiError, UsageError
-from mai_cli.models.settings import KEYS, Settings
-from mai_cli.services.settings import environment, file, flags, resolve
+from mai_cli.models.keys import KEYS
+from mai_cli.models.settings import DEFAULT, ConfigFile, Origin, Settings
+from mai_cli.services.settings import environment, flags, resolve
 
 DEFAULTS = Settings(gallery=Path("/home/me/Pictures/mai"), history=Path("/home/me/history.jsonl"))
 SECRET = "key-0123456789abcdef"
+HERE = Path("/here")
+USER = Path("/etc/config.toml")
+PROJECT = Path("/repo/.mai.toml")
 
 values = {
+    "profile": st.sampled_from(["work", "home"]),
     "endpoint": st.sampled_from(["https://a.example", "https://b.example"]),
     "api_key": st.sampled_from(["key-a", "key-b"]),
     "auth": st.sampled_from(["auto", "key", "entra"]),
+    "scope": st.sampled_from(["https://a.example/.default", "https://b.example/.default"]),
     "deployment": st.sampled_from(["one", "two"]),
     "model": st.sampled_from(["MAI-Image-2.6", "MAI-Image-2.7"]),
     "size": st.sampled_from(["16:9", "1024x1024"]),
-    "gallery": st.sampled_from(["/a/gallery", "/b/gallery"]),
-    "history": st.sampled_from(["/a/history.jsonl", "/b/history.jsonl"]),
-    "filename": st.sampled_from(["{id}", "{prompt}-{id}"]),
     "timeout": st.sampled_from(["60", "600"]),
     "private": st.sampled_from(["true", "false"]),
+    "gallery": st.sampled_from(["gallery", "/b/gallery"]),
+    "history": st.sampled_from(["history.jsonl", "/b/history.jsonl"]),
+    "filename": st.sampled_from(["{id}", "{prompt}-{id}"]),
     "offline": st.sampled_from(["true", "false"]),
 }
-layers = st.fixed_dictionaries({}, optional=values)
+outer = st.fixed_dictionaries({}, optional=values)
+in_user = st.fixed_dictionaries(
+    {}, optional={key.name: values[key.name] for key in KEYS if key.in_file}
+)
+in_project = st.fixed_dictionaries(
+    {}, optional={key.name: values[key.name] for key in KEYS if key.in_file and key.in_project}
+)
+profiles_of = {False: in_user, True: in_project}
 
 
-@given(given_flags=layers, environ=layers, stored=layers)
-@hypothesis_settings(deadline=None)
-def test_the_first_layer_that_has_a_key_wins_and_is_named(given_flags, environ, stored):
+def paths_of(tables: Mapping[str, object], above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The names of all keys in ``tables``, in order."""
+    found = []
+    for name, value in tables.items():
+        names = (*above, name)
+        found += paths_of(value, names) if isinstance(value, dict) else [names]
+    return found
+
+
+def file(path: Path = USER, **tables: object) -> ConfigFile:
+    """A file with these keys and tables, each key on a line of its own, from line 1."""
+    lines = {names: number for number, names in enumerate(paths_of(tables), start=1)}
+    profiles, deployments = tables.pop("profiles", {}), tables.pop("deployments", {})
+    return ConfigFile(path, path == PROJECT, tables, profiles, deployments, lines)
+
+
+@st.composite
+def files(draw: st.DrawFn, *, is_project: bool) -> ConfigFile:
+    some = profiles_of[is_project]
+    return file(
+        PROJECT if is_project else USER,
+        **draw(some),
+        profiles=draw(st.fixed_dictionaries({"work": some, "home": some})),
+    )
+
+
+@given(
+    given_flags=outer,
+    environ=outer,
+    project=st.none() | files(is_project=True),
+    user=files(is_project=False),
+)
+@hypothesis_settings(deadline=None, max_examples=200)
+def test_the_first_layer_that_has_a_key_wins_and_is_named(given_flags, environ, project, user):
     variables = {f"MAI_{name.upper()}": value for name, value in environ.items()}
+    found = [project, user] if project else [user]
     resolved = resolve(
         [
-            flags({key.name: given_flags.get(key.name) for key in KEYS}, Path("/here")),
-            environment(variables | {"MAI_OTHER": "x", "HOME": "/home/me"}, Path("/here")),
-            file(stored, Path("/etc/config.toml")),
+            flags({key.name: given_flags.get(key.name) for key in KEYS}, HERE),
+            environment(variables | {"MAI_OTHER": "x", "HOME": "/home/me"}, HERE),
         ],
+        found,
         DEFAULTS,
     )
 
+    profile = given_flags.get("profile", environ.get("profile"))
+    assert resolved.profile == profile
     for key in KEYS:
-        if key.name in given_flags:
-            raw, origin = given_flags[key.name], f"--{key.name}"
-        elif key.name in environ:
-            raw, origin = environ[key.name], key.variable
-        elif key.name in stored:
-            raw, origin = stored[key.name], f"{key.name} in /etc/config.toml"
-        else:
-            raw, origin = None, "default"
+        places = [
+            (given_flags, Origin("flag", f"--{key.name.replace('_', '-')}"), HERE),
+            (environ, Origin("environment", key.variable), HERE),
+            *(
+                (file_.profiles[profile], file_.origin("profiles", profile, key.name), file_)
+                for file_ in found
+                if profile
+            ),
+            *((file_.values, file_.origin(key.name), file_) for file_ in found),
+        ]
+        raw, origin, place = next(
+            (
+                (layer[key.name], origin, place)
+                for layer, origin, place in places
+                if key.name in layer
+            ),
+            (None, DEFAULT, None),
+        )
         expected = getattr(DEFAULTS, key.name) if raw is None else key.parse(raw)
+        if raw is not None and key.is_path:
+            expected = (place.path.parent if isinstance(place, ConfigFile) else place) / expected
         assert getattr(resolved, key.name) == expected
         assert resolved.origins[key.name] == origin
 
 
-def test_without_layers_the_defaults_hold():
-    resolved = resolve([], DEFAULTS)
+def test_each_layer_hides_those_below_it():
+    layers = [
+        ("--size", {}),
+        ("MAI_SIZE", {}),
+        ("/repo/.mai.toml, line 2", {"profile": "work"}),
+        ("/etc/config.toml, line 2", {"profile": "work"}),
+        ("/repo/.mai.toml, line 1", {"profile": None}),
+        ("/etc/config.toml, line 1", {"profile": None}),
+        ("default", {"profile": None}),
+    ]
+    told = []
+    for hidden, (_, chosen) in enumerate(layers):
 
-    assert set(resolved.origins.values()) == {"default"}
+        def size(layer: int, hidden: int = hidden) -> dict[str, str]:
+            return {"size": f"{768 + 16 * layer}x768"} if layer >= hidden else {"model": "x"}
+
+        project = file(PROJECT, **size(4), profiles={"work": size(2)})
+        user = file(USER, **size(5), profiles={"work": size(3)})
+        environ = environment({"MAI_SIZE": "784x768"} if hidden <= 1 else {}, HERE)
+        outer = flags({**(size(0) if hidden == 0 else {}), **chosen}, HERE)
+        resolved = resolve([outer, environ], [project, user], DEFAULTS)
+        told.append((str(resolved.origin("size")), resolved.size))
+
+    assert told == [
+        ("--size", "768x768"),
+        ("MAI_SIZE", "784x768"),
+        ("/repo/.mai.toml, line 2", "800x768"),
+        ("/etc/config.toml, line 2", "816x768"),
+        ("/repo/.mai.toml, line 1", "832x768"),
+        ("/etc/config.toml, line 1", "848x768"),
+        ("default", "1024x1024"),
+    ]
+
+
+def test_without_layers_the_defaults_hold():
+    resolved = resolve([], [], DEFAULTS)
+
+    assert set(resolved.origins.values()) == {DEFAULT}
+    assert resolved.origins.keys() == {key.name for key in KEYS}
     assert (resolved.gallery, resolved.timeout, resolved.auth) == (DEFAULTS.gallery, 300, "auto")
+    assert (resolved.profile, resolved.deployments) == (None, {})
 
 
 def test_an_empty_variable_and_a_flag_that_is_not_given_count_as_not_set():
     resolved = resolve(
         [
-            flags({"size": None}, Path("/here")),
-            environment({"MAI_SIZE": "", "MAI_PRIVATE": ""}, Path("/here")),
-            file({"size": "16:9", "private": True}, Path("/etc/config.toml")),
+            flags({"size": None, "profile": None}, HERE),
+            environment({"MAI_SIZE": "", "MAI_PRIVATE": "", "MAI_PROFILE": ""}, HERE),
         ],
+        [file(size="16:9", private=True)],
         DEFAULTS,
     )
 
-    assert (resolved.size, resolved.private) == ("16:9", True)
+    assert (resolved.size, resolved.private, resolved.profile) == ("16:9", True, None)
 
 
 def test_a_flag_may_turn_off_what_a_file_turns_on():
-    layers = [flags({"private": False}, Path("/")), file({"private": True}, Path("/etc/x"))]
+    resolved = resolve([flags({"private": False}, Path("/"))], [file(private=True)], DEFAULTS)
 
-    assert resolve(layers, DEFAULTS).private is False
+    assert resolved.private is False
 
 
 def test_paths_start_where_they_are_written(monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
 
-    def gallery(layer):
-        return resolve([layer], DEFAULTS).gallery
+    def gallery(*layers, files=()):
+        return resolve(layers, files, DEFAULTS).gallery
 
-    assert gallery(flags({"gallery": "pics"}, Path("/here"))) == Path("/here/pics")
-    assert gallery(environment({"MAI_GALLERY": "pics"}, Path("/here"))) == Path("/here/pics")
-    assert gallery(file({"gallery": "pics"}, Path("/etc/config.toml"))) == Path("/etc/pics")
-    assert gallery(file({"gallery": "~/pics"}, Path("/etc/x"))) == Path("/home/me/pics")
-    assert gallery(file({"gallery": "/pics"}, Path("/etc/x"))) == Path("/pics")
-    assert gallery(file({"gallery": "~nobody-here/x"}, Path("/etc/x"))) == Path(
-        "/etc/~nobody-here/x"
-    )
+    assert gallery(flags({"gallery": "pics"}, HERE)) == Path("/here/pics")
+    assert gallery(environment({"MAI_GALLERY": "pics"}, HERE)) == Path("/here/pics")
+    assert gallery(files=[file(gallery="pics")]) == Path("/etc/pics")
+    assert gallery(files=[file(gallery="~/pics")]) == Path("/home/me/pics")
+    assert gallery(files=[file(gallery="/pics")]) == Path("/pics")
+    assert gallery(files=[file(gallery="~nobody-here/x")]) == Path("/etc/~nobody-here/x")
+    assert gallery(
+        flags({"profile": "work"}, HERE), files=[file(profiles={"work": {"gallery": "pics"}})]
+    ) == Path("/etc/pics")
 
 
 def test_a_wrong_flag_is_a_wrong_command_line():
     with pytest.raises(UsageError) as caught:
-        resolve([flags({"timeout": 0}, Path("/here"))], DEFAULTS)
+        resolve([flags({"timeout": 0}, HERE)], [], DEFAULTS)
 
     error = caught.value
     assert error.code == "bad_option"
@@ -109,17 +206,28 @@ def test_a_wrong_flag_is_a_wrong_command_line():
 
 
 @pytest.mark.parametrize(
-    ("layer", "hint"),
+    ("layers", "files", "hint"),
     [
-        (environment({"MAI_AUTH": "magic"}, Path("/")), "Change MAI_AUTH."),
-        (file({"auth": "magic"}, Path("/etc/c.toml")), "Change auth in /etc/c.toml."),
+        ([environment({"MAI_AUTH": "magic"}, HERE)], [], "Change MAI_AUTH."),
+        ([], [file(size="16:9", auth="magic")], "Change it in /etc/config.toml, line 2."),
+        (
+            [],
+            [file(profiles={"work": {"size": "1:1"}, "home": {"auth": "magic"}})],
+            "Change it in /etc/config.toml, line 2.",
+        ),
+        (
+            [],
+            [file(PROJECT, auth="key"), file(size="16:9", model="x", auth="magic")],
+            "Change it in /etc/config.toml, line 3.",
+        ),
     ],
+    ids=["variable", "file", "profile that was not chosen", "file below another"],
 )
-def test_a_wrong_value_elsewhere_is_named_even_where_it_is_hidden(layer, hint):
-    hiding = flags({"auth": "key"}, Path("/here"))
+def test_a_wrong_value_elsewhere_is_named_even_where_it_is_hidden(layers, files, hint):
+    hiding = flags({"auth": "key"}, HERE)
 
     with pytest.raises(ConfigError) as caught:
-        resolve([hiding, layer], DEFAULTS)
+        resolve([hiding, *layers], files, DEFAULTS)
 
     error = caught.value
     assert error.code == "bad_setting"
@@ -127,10 +235,53 @@ def test_a_wrong_value_elsewhere_is_named_even_where_it_is_hidden(layer, hint):
     assert error.hint == hint
 
 
+WRONG = {
+    "endpoint": "http://a.example",
+    "auth": 7,
+    "scope": "a",
+    "deployment": "",
+    "model": "",
+    "size": "huge",
+    "timeout": 0,
+    "private": 2,
+    "gallery": " ",
+    "history": 3,
+    "filename": "{x}",
+}
+
+
+@given(
+    name=st.sampled_from(sorted(WRONG)),
+    profile=st.sampled_from([None, "work", "home"]),
+    chosen=st.sampled_from([None, "work", "home"]),
+    path=st.sampled_from([USER, PROJECT]),
+    hiding=outer,
+)
+@hypothesis_settings(deadline=None)
+def test_any_wrong_value_in_a_file_is_found_whatever_is_chosen(name, profile, chosen, path, hiding):
+    before = {"size": "1:1"} if name != "size" else {"model": "x"}
+    wrong = before | {name: WRONG[name]}
+    tables = {"profiles": {"work": {"private": True}, "home": {}}}
+    tables = (
+        wrong | tables if profile is None else {"profiles": tables["profiles"] | {profile: wrong}}
+    )
+    bad = file(path, **tables)
+    names = (name,) if profile is None else ("profiles", profile, name)
+    layers = [flags({**hiding, "profile": chosen}, HERE)]
+
+    with pytest.raises(ConfigError) as caught:
+        resolve(layers, [bad] if path == USER else [bad, file(USER)], DEFAULTS)
+
+    line = paths_of(tables).index(names) + 1
+    assert caught.value.code == "bad_setting"
+    assert caught.value.hint.endswith(f"Change it in {path}, line {line}.")
+    assert str(WRONG[name]) in caught.value.message
+
+
 @pytest.mark.parametrize("key", [f"{SECRET} {SECRET}", f"{SECRET}\0", f"\u00e9{SECRET}"])
 def test_a_wrong_key_is_not_repeated(key):
     with pytest.raises(ConfigError) as caught:
-        resolve([environment({"MAI_API_KEY": key}, Path("/"))], DEFAULTS)
+        resolve([environment({"MAI_API_KEY": key}, Path("/"))], [], DEFAULTS)
 
     assert caught.value.message == "The api_key has a character that no key has."
     assert SECRET not in repr(caught.value.to_json())
@@ -147,15 +298,112 @@ def test_a_wrong_key_is_not_repeated(key):
 )
 def test_a_password_or_key_in_an_endpoint_is_not_repeated(endpoint):
     with pytest.raises(MaiError) as caught:
-        resolve([environment({"MAI_ENDPOINT": endpoint}, Path("/"))], DEFAULTS)
+        resolve([environment({"MAI_ENDPOINT": endpoint}, Path("/"))], [], DEFAULTS)
 
     assert SECRET not in repr(caught.value.to_json())
 
 
 def test_settings_that_are_shown_do_not_show_the_key():
-    resolved = resolve([environment({"MAI_API_KEY": SECRET}, Path("/"))], DEFAULTS)
+    resolved = resolve([environment({"MAI_API_KEY": SECRET}, Path("/"))], [], DEFAULTS)
 
     assert resolved.api_key == SECRET
-    assert resolved.origins["api_key"] == "MAI_API_KEY"
+    assert resolved.origins["api_key"] == Origin("environment", "MAI_API_KEY")
     assert SECRET not in repr(resolved)
     assert SECRET not in str(resolved.origins)
+
+
+FLAG = flags({"profile": "wrok"}, HERE)
+VARIABLE = environment({"MAI_PROFILE": " wrok "}, HERE)
+NO_FILE = "There are none; see 'mai config init --help'."
+
+
+@pytest.mark.parametrize(
+    ("layers", "kind", "code", "place"),
+    [
+        ([FLAG], UsageError, "bad_option", "--profile"),
+        ([VARIABLE], ConfigError, "bad_setting", "MAI_PROFILE"),
+        ([FLAG, VARIABLE], UsageError, "bad_option", "--profile"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("found", "advice"),
+    [
+        ([], NO_FILE),
+        ([file(size="1:1")], NO_FILE),
+        ([file(profiles={"work": {}, "home": {}})], "Did you mean 'work'?"),
+        ([file(PROJECT, profiles={"work": {}}), file()], "Did you mean 'work'?"),
+        (
+            [file(PROJECT, profiles={"b": {}}), file(profiles={"a": {}, "b": {}})],
+            "There are: a, b.",
+        ),
+    ],
+    ids=["no file", "no profile", "near", "near in a project", "far"],
+)
+def test_a_profile_that_is_not_there_is_told_with_those_that_are(
+    layers, kind, code, place, found, advice
+):
+    with pytest.raises(kind) as caught:
+        resolve(layers, found, DEFAULTS)
+
+    error = caught.value
+    assert (type(error), error.code, error.exit_code) == (
+        kind,
+        code,
+        2 if kind is UsageError else 3,
+    )
+    assert error.message == f"There is no profile 'wrok', which {place} asks for."
+    assert error.hint == advice
+
+
+def test_a_profile_that_only_one_of_two_files_knows_is_known():
+    found = [file(PROJECT, profiles={"work": {"size": "1:1"}}), file(profiles={"home": {}})]
+
+    assert resolve([flags({"profile": "home"}, HERE)], found, DEFAULTS).profile == "home"
+    assert resolve([flags({"profile": "work"}, HERE)], found, DEFAULTS).size == "1:1"
+
+
+def test_a_profile_may_have_an_odd_name():
+    names = ["a.b", "a b", "prod-1", "\u00fc"]
+    odd = file(profiles={name: {"size": "1:1"} for name in names})
+
+    for name in names:
+        assert resolve([flags({"profile": name}, HERE)], [odd], DEFAULTS).size == "1:1"
+
+
+facts = st.fixed_dictionaries(
+    {},
+    optional={
+        "model": st.sampled_from(["MAI-Image-2.6", "x"]),
+        "max_pixels": st.sampled_from([1_000_000, 2_000_000]),
+        "edits": st.booleans(),
+        "price_text_in": st.sampled_from([0, 4.5]),
+    },
+)
+deployments = st.dictionaries(st.sampled_from(["one", "two", "mai-image-2.6"]), facts)
+
+
+@given(in_project=deployments, in_user=deployments)
+@hypothesis_settings(deadline=None)
+def test_what_files_say_of_a_deployment_is_merged_key_by_key(in_project, in_user):
+    found = [file(PROJECT, deployments=in_project), file(deployments=in_user)]
+    resolved = resolve([], found, DEFAULTS)
+
+    assert resolved.deployments.keys() == in_project.keys() | in_user.keys()
+    for name, deployment in resolved.deployments.items():
+        above, below = in_project.get(name, {}), in_user.get(name, {})
+        assert deployment.values == {**below, **above}
+        assert deployment.origins == {
+            **{key: found[1].origin("deployments", name, key) for key in below},
+            **{key: found[0].origin("deployments", name, key) for key in above},
+        }
+
+
+def test_a_wrong_fact_of_a_deployment_is_named_even_where_it_is_hidden():
+    hiding = file(PROJECT, deployments={"one": {"edits": True}})
+    wrong = file(size="1:1", deployments={"one": {"edits": "perhaps"}})
+
+    with pytest.raises(ConfigError) as caught:
+        resolve([], [hiding, wrong], DEFAULTS)
+
+    assert caught.value.message == "The edits 'perhaps' must be true or false."
+    assert caught.value.hint == "Change it in /etc/config.toml, line 2."

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mai_cli.errors import ConfigError, UnknownError
-from mai_cli.models.settings import DEFAULT_FILENAME
+from mai_cli.models.keys import DEFAULT_FILENAME
 from mai_cli.stores.gallery import Gallery
 
 NAME = "2026/11/22/091403-a-lighthouse-at-dawn-b7c41f09.png"

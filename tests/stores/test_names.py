@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mai_cli.models.settings import DEFAULT_FILENAME, FILENAME_FIELDS, KEYS
+from mai_cli.models.keys import DEFAULT_FILENAME, FILENAME_FIELDS, KEYS
 from mai_cli.stores.names import MAX_SLUG, master_name, numbered, slug
 
 ILLEGAL = set('<>:"\\|?*') | {chr(code) for code in range(32)}

@@ -33,7 +33,7 @@ def slow(count):
 
 try:
     total = int(sys.argv[1])
-    for number in watch(slow(total), total, color=len(sys.argv) > 2):
+    for number in watch(slow(total), total, doing="Drawing", color=len(sys.argv) > 2):
         output.path(f"{number}.png")
         output.note(f"note {number}")
         sys.stdin.readline()

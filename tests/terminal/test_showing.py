@@ -5,12 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from mai_cli.errors import RefusedError, StorageError
+from mai_cli.errors import ExitCode, RefusedError, StorageError
+from mai_cli.models.check import Check
 from mai_cli.models.outcome import Outcome
 from mai_cli.models.plan import Item, Plan
 from mai_cli.models.record import Export, Master, Record
+from mai_cli.models.setting import Profile, Setting
+from mai_cli.models.settings import DEFAULT, Origin
 from mai_cli.terminal.output import Output
-from mai_cli.terminal.showing import dollars, show_outcome, show_plan
+from mai_cli.terminal.showing import (
+    check_lines,
+    dollars,
+    show_outcome,
+    show_plan,
+    show_profile,
+    show_settings,
+)
 
 RECORD = Record(
     id="b7c41f09e2aa",
@@ -205,3 +215,97 @@ def test_as_json_a_plan_is_one_object(capfdbinary):
     assert shown["cost_usd"] is None
     assert [item["cost_usd"] for item in shown["items"]] == [0.038962, None]
     assert shown["items"][0]["outputs"] == ["/x/a.png", "/x/b.png"]
+
+
+SETTINGS = [
+    Setting("endpoint", None, DEFAULT),
+    Setting(
+        "api_key", "key-0123456789abcdef", Origin("environment", "MAI_API_KEY"), is_secret=True
+    ),
+    Setting("deployment", ("one", "two"), Origin("flag", "--deployment")),
+    Setting("private", value=True, origin=Origin("user", "/c.toml", 3, "work")),
+    Setting("filename", "\u202e\x1b[31m{id}", Origin("project", "/p\n/.mai.toml", 1)),
+]
+SHOWN = b"""\
+endpoint    (not set)
+api_key     (stored; not shown)  (MAI_API_KEY)
+deployment  one, two  (--deployment)
+private     true  (/c.toml, line 3)
+filename    \\u202e\\x1b[31m{id}  (/p\\n/.mai.toml, line 1)
+"""
+
+
+def test_settings_are_shown_in_columns_with_where_they_come_from(capfdbinary):
+    show_settings(Output(), SETTINGS)
+    assert capfdbinary.readouterr() == (SHOWN, b"")
+
+
+def test_settings_are_shown_as_json_without_secrets(capfdbinary):
+    show_settings(Output(json=True), SETTINGS)
+    out, err = capfdbinary.readouterr()
+
+    assert [json.loads(line) for line in out.splitlines()] == [
+        setting.to_json() for setting in SETTINGS
+    ]
+    assert b"key-0123456789abcdef" not in out
+    assert err == b""
+
+
+@pytest.mark.parametrize(
+    ("profile", "line"),
+    [
+        (
+            Profile("work", {"size": "1:1", "timeout": 60}, is_in_use=True),
+            "* work        size = 1:1, timeout = 60",
+        ),
+        (
+            Profile("\x1b[2J", {"model": "\x07"}, is_in_use=False),
+            "  \\x1b[2J        model = \\x07",
+        ),
+        (
+            Profile("home", {"private": True}, is_in_use=False),
+            "  home        private = true",
+        ),
+        pytest.param(
+            Profile("a-long-name-of-a-profile", {"size": "1:1"}, is_in_use=False),
+            "  a-long-name-of-a-profile  size = 1:1",
+        ),
+        pytest.param(
+            Profile("empty", {}, is_in_use=False),
+            "  empty",
+        ),
+    ],
+)
+def test_a_profile_is_one_line_and_the_one_in_use_has_a_star(capfdbinary, profile, line):
+    show_profile(Output(), profile)
+    assert capfdbinary.readouterr() == (f"{line}\n".encode(), b"")
+
+    show_profile(Output(json=True), profile)
+    assert json.loads(capfdbinary.readouterr().out) == profile.to_json()
+
+
+@pytest.mark.parametrize(
+    ("check", "lines"),
+    [
+        (Check("config", "ok", "/c.toml"), ["ok       config      /c.toml"]),
+        (
+            Check("name", "ok", "x is 127.0.0.1", seconds=0.0999),
+            ["ok       name        x is 127.0.0.1"],
+        ),
+        (
+            Check("connection", "ok", "It answers.", seconds=0.26),
+            ["ok       connection  It answers. (0.3 s)"],
+        ),
+        (
+            Check("deployment", "failed", "No.", "Look.", 12.34, ExitCode.CONFIG),
+            ["failed   deployment  No. (12.3 s)", "                     Look."],
+        ),
+        (
+            Check("variables", "warning", "MAI_X is none.", "Do."),
+            ["warning  variables   MAI_X is none.", "                     Do."],
+        ),
+        (Check("token", "skipped", "needs: x"), ["skipped  token       needs: x"]),
+    ],
+)
+def test_a_check_is_a_line_and_what_to_do_is_another(check, lines):
+    assert check_lines(check) == lines

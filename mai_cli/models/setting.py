@@ -1,0 +1,141 @@
+"""One setting as it is shown, and the name under which people ask for it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mai_cli.errors import UsageError
+from mai_cli.models.endpoint import Endpoint
+from mai_cli.models.keys import DEPLOYMENT_KEYS, KEYS, Key, did_you_mean
+from mai_cli.models.settings import Origin
+
+SCHEMA = "mai/setting/1"
+
+_BY_NAME = {key.name: key for key in KEYS}
+_BY_DEPLOYMENT_NAME = {key.name: key for key in DEPLOYMENT_KEYS}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting with its value, ``None`` where it has none, and where that comes from."""
+
+    key: str
+    value: object
+    origin: Origin
+    is_secret: bool = False
+
+    @property
+    def texts(self) -> list[str]:
+        """The value as people write it; one text for each where there are several."""
+        if self.is_secret:
+            return ["(stored; not shown)"] if self.value else []
+        values = self.value if isinstance(self.value, (list, tuple)) else [self.value]
+        return [to_text(value) for value in values if value is not None]
+
+    def to_json(self) -> Mapping[str, object]:
+        """The JSON object of this setting; a secret has no value there."""
+        is_set = self.value not in (None, ())
+        value = None if self.is_secret else to_toml(self.value) if is_set else None
+        return {
+            "schema": SCHEMA,
+            "key": self.key,
+            "value": value,
+            "is_set": is_set,
+            "origin": asdict(self.origin),
+        }
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A named profile, with what the files say of it."""
+
+    name: str
+    values: Mapping[str, object]
+    is_in_use: bool
+
+    def to_json(self) -> Mapping[str, object]:
+        """The JSON object of this profile, without what may be a secret."""
+        return {
+            "schema": "mai/profile/1",
+            "name": self.name,
+            "in_use": self.is_in_use,
+            "settings": dict(self.values),
+        }
+
+
+@dataclass(frozen=True)
+class Name:
+    """What a setting is called in a file: ``names`` lead to it, ``key`` says what it may be."""
+
+    names: tuple[str, ...]
+    key: Key
+
+    def __str__(self) -> str:
+        return ".".join(self.names)
+
+    @property
+    def profile(self) -> str | None:
+        """The profile it belongs to."""
+        return self.names[1] if self.names[0] == "profiles" else None
+
+    @property
+    def deployment(self) -> str | None:
+        """The deployment it is about."""
+        return self.names[1] if self.names[0] == "deployments" else None
+
+    @classmethod
+    def parse(cls, text: str, profile: str | None = None) -> "Name":
+        """Understand ``size``, ``profiles.work.size`` or ``deployments.mai-image-2.6.model``.
+
+        ``profile`` is the one in which a name without a table stands.
+
+        Raises:
+            UsageError: There is no such setting.
+        """
+        text, equals, _ = text.partition("=")
+        if equals:  # what stands behind it may be a key, and is not repeated
+            raise UsageError(
+                f"The setting {text} and its value need a space between them.",
+                code="bad_option",
+                hint=f"Write: mai config set {text} VALUE",
+            )
+        table, _, rest = text.partition(".")
+        name, _, last = rest.rpartition(".")
+        if table in ("profiles", "deployments"):
+            if not name:
+                raise UsageError(
+                    f"'{text}' is a table.",
+                    code="bad_option",
+                    hint=f"Add a setting, such as {table}.{rest or 'NAME'}.model",
+                )
+            known = _BY_DEPLOYMENT_NAME if table == "deployments" else _BY_NAME
+            return cls((table, name.strip("\"'"), last), _find(text, last, known))
+        key = _find(text, text, _BY_NAME)
+        return cls(("profiles", profile, key.name) if profile else (key.name,), key)
+
+
+def _find(text: str, name: str, known: Mapping[str, Key]) -> Key:
+    if name not in known:
+        raise UsageError(
+            f"There is no setting '{text}'.",
+            code="bad_option",
+            hint=did_you_mean(name, list(known)),
+        )
+    return known[name]
+
+
+def to_toml(value: object) -> object:
+    """``value`` as a file or JSON has it."""
+    if isinstance(value, (Endpoint, Path)):
+        return str(value)
+    if isinstance(value, tuple):
+        return value[0] if len(value) == 1 else list(value)
+    if isinstance(value, float) and value == int(value):
+        return int(value)
+    return value
+
+
+def to_text(value: object) -> str:
+    """``value`` as people write it."""
+    plain = to_toml(value)
+    return str(plain).lower() if isinstance(plain, bool) else str(plain)
