@@ -15,16 +15,6 @@ GOOD = "This cost nothing"
 
 
 @pytest.fixture
-def config(home: Path) -> Path:
-    return home / "config.toml"
-
-
-@pytest.fixture
-def credentials(home: Path) -> Path:
-    return home / "credentials.toml"
-
-
-@pytest.fixture
 def signed_in(bare: dict[str, str], tmp_path: Path) -> dict[str, str]:
     """An environment in which the Azure CLI has a token."""
     token = f'{{"accessToken": "{TOKEN}", "expires_on": {int(time.time()) + 3600}}}'
@@ -124,7 +114,7 @@ def test_a_failed_test_writes_nothing_unless_the_person_insists(
 def test_what_is_there_already_is_offered_and_replaced_only_after_a_yes(
     sits, foundry, config, home
 ):
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     before = f'# mine\nendpoint = "{CONTOSO}"\ndeployment = "mai-image-26"\nsize = "16:9"\n'
     config.write_text(before)
     for answer in ("", "y"):
@@ -206,7 +196,7 @@ def test_without_a_key_entra_id_signs(run, signed_in, foundry, config):
 
 
 def test_a_profile_is_set_up_beside_what_is_there(run, bare, config, home, foundry):
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     config.write_text(f'# mine\nendpoint = "{CONTOSO}"\nauth = "entra"\n')
     args = ("--no-input", "-p", "work", "--endpoint", foundry.url, "-d", "mai-image-26")
     result = run(
@@ -241,7 +231,7 @@ def test_a_profile_that_the_environment_names_can_be_set_up(run, bare, config, f
     ],
 )
 def test_what_is_there_already_is_not_replaced_without_being_told_to(run, bare, config, home, args):
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     before = (
         f'# mine\nendpoint = "{CONTOSO}"\ndeployment = "mai-image-26"\nauth = "key"\n'
         '[deployments.pics]\nmodel = "MAI-Image-2.7"\n'

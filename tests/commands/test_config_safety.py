@@ -60,12 +60,6 @@ def az(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def config(home: Path) -> Path:
-    home.mkdir()
-    return home / "config.toml"
-
-
 def echoing(secret: str) -> list[Answer]:
     """Answers of a service that repeats the secret wherever it can."""
     words = f"key {secret} Bearer {secret} api-key={secret}"
