@@ -86,8 +86,8 @@ def _usage_error(error: typer.TyperException) -> MaiError:
     message = error.format_message()
     hint = f"See '{path} --help'."
     if "unexpected extra argument" in message:
-        what = "prompt" if path == "mai generate" else "value"
-        hint = f"Put the {what} in quotes. {hint}"
-        if path == "mai config set":  # what is too much may be a key, and is not repeated
+        if path == "mai generate":
+            hint = f"Put the prompt in quotes. {hint}"
+        else:  # what is too much may be a key, and is not repeated
             message = "There are too many arguments."
     return UsageError(message, code="bad_option", hint=hint)

@@ -7,13 +7,13 @@ loaded, and ``--help`` loads none of it.
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from mai_cli.errors import AuthError, ConfigError, UsageError
+from mai_cli.errors import AuthError, ConfigError, MaiError, UsageError
 from mai_cli.terminal.output import Output, is_terminal, wants_color
 from mai_cli.terminal.stopping import Stops
 
@@ -85,13 +85,16 @@ class Parts:
 
     @property
     def places(self) -> dict[str, str | None]:
-        """Where every file is."""
+        """Where every file is; ``None`` where a mistake in the settings keeps that unknown."""
+        settings = None
+        with suppress(MaiError):
+            settings = self.settings
         return {
             "config": str(self.paths.config),
             "project": str(self.project) if self.project else None,
             "credentials": str(self.paths.credentials),
-            "history": str(self.settings.history),
-            "gallery": str(self.settings.gallery),
+            "history": str(settings.history) if settings else None,
+            "gallery": str(settings.gallery) if settings else None,
         }
 
     @cached_property
@@ -114,10 +117,20 @@ class Parts:
     @property
     def files(self) -> "list[ConfigFile]":
         """The configuration files; the one that wins comes first."""
-        from mai_cli.stores import config_file
+        return [*self._project_files, self.pretended or self._user_file]
 
-        files = [config_file.read(self.project, is_project=True)] if self.project else []
-        return [*files, self.pretended or config_file.read(self.paths.config)]
+    @cached_property
+    def _project_files(self) -> "list[ConfigFile]":
+        from mai_cli.stores.config_file import read
+
+        return [read(self.project, is_project=True)] if self.project else []
+
+    @cached_property
+    def _user_file(self) -> "ConfigFile":
+        """Read once, so that what is checked is what is used; it may be a pipe."""
+        from mai_cli.stores.config_file import read
+
+        return read(self.paths.config)
 
     @cached_property
     def settings(self) -> "Settings":
@@ -243,7 +256,7 @@ class Parts:
 
     def profile(self, flag: str | None) -> str | None:
         """The profile that ``flag``, or else the environment, names."""
-        return flag or self._environ.get("MAI_PROFILE") or None
+        return (flag or self._environ.get("MAI_PROFILE") or "").strip() or None
 
     def secret(self, argument: str | None) -> str:
         """The key that a person types, or pipes in where ``argument`` is ``-``."""
@@ -265,33 +278,25 @@ class Parts:
     def setup(self, profile: str | None, *, may_ask: bool) -> "Setup":
         """What sets things up, with the person at the terminal, if there is one."""
         from mai_cli.services.setup import Setup
-        from mai_cli.stores.config_file import read
         from mai_cli.terminal.questions import Questions
 
         is_person = may_ask and is_terminal(sys.stdin) and is_terminal(sys.stderr)
         person = Questions(self.output, sys.stdin) if is_person else None
-        file = read(self.paths.config)
-        return Setup(self.configuration, file, self.keys.origin, person, profile)
+        return Setup(self.configuration, self._user_file, self.keys.origin, person, profile)
 
-    def edit_configuration(self) -> None:
-        """Let the user edit the configuration file, and check what came of it."""
+    def edit_configuration(self) -> bool:
+        """Let the user edit the configuration file, and check it; whether there is one now."""
         from mai_cli.adapters.editor import edit
         from mai_cli.models.settings import Settings
         from mai_cli.services.configuring import template
         from mai_cli.services.settings import resolve
-        from mai_cli.stores import atomic
-        from mai_cli.stores.config_file import read, read_text
+        from mai_cli.stores.config_file import offer, read
 
-        path, start = self.paths.config, template()
-        if not path.exists():
-            atomic.make_folder(path.parent)
-            atomic.write(path, start.encode(), mode=0o666)
-        try:
+        path = self.paths.config
+        with offer(path, template()):
             edit(path, self._environ)
-        finally:
-            if read_text(path) == start:  # nothing was said, so nothing stays
-                path.unlink()
         resolve([], [read(path)], Settings(self.paths.gallery, self.paths.history))
+        return path.exists()
 
     @property
     def checks(self) -> "Checks":

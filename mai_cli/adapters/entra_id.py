@@ -43,7 +43,9 @@ _UNREACHABLE = re.compile(
     r"|Max retries exceeded|timed out"
 )
 _TOKEN = re.compile(r"eyJ[\w.~+/=-]+")
-_ANSWER = re.compile(r"""(access_?token["']?\s*[:=]\s*["']?)[^"'\s,}]+""", re.IGNORECASE)
+_ANSWER = re.compile(
+    r"""((?:token|secret|password|assertion)["']?\s*[:=]\s*["']?)[^"'\s,}]+""", re.IGNORECASE
+)
 _OF_JOBS = ("EnvironmentCredential", "WorkloadIdentityCredential")
 _MAX_WORDS = 300
 
@@ -176,13 +178,10 @@ class EntraId:
         """An identity that remembers nothing yet."""
         try:
             return DefaultAzureCredential(connection_verify=self._verify, **_NEED_MORE)
-        except ValueError:
-            raise _wrong_environment() from None
-
-
-def _wrong_environment() -> ConfigError:
-    return ConfigError(
-        "An AZURE_ variable, such as AZURE_TOKEN_CREDENTIALS, has a value that cannot be used.",
-        code="bad_setting",
-        hint="Correct or unset it; azure-identity documents them.",
-    )
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with what it reads
+            raise ConfigError(
+                "azure-identity cannot use AZURE_TOKEN_CREDENTIALS or another AZURE_ variable: "
+                f"{self._masked(str(error))}.",
+                code="bad_setting",
+                hint="Correct or unset it; azure-identity documents them.",
+            ) from None

@@ -143,10 +143,11 @@ def _not_allowed(refusal: Refusal) -> MaiError:
         )
     if refusal.status == HTTPStatus.FORBIDDEN or "permissiondenied" in refusal.codes:
         return AuthError(
-            f"The sign-in lacks a permission: {refusal.words}.",
+            f"The credential lacks a permission: {refusal.words}.",
             code="no_permission",
-            hint="It needs the role 'Cognitive Services User' on the resource; a new role takes "
-            "up to 5 minutes.",
+            hint="A sign-in needs the role 'Cognitive Services User' on the resource; a new one "
+            "takes up to 5 minutes. For a key, see whether the resource allows keys, and calls "
+            "from this network.",
         )
     return AuthError(
         f"The credential was not accepted: {refusal.words}.",

@@ -4,6 +4,7 @@ What a company has put into the system's store counts, as it does for a browser.
 with certifi count too, for machines without a store, such as small containers; pip does the same.
 """
 
+import os
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,8 +29,8 @@ def trusted(environ: Mapping[str, str]) -> ssl.SSLContext:
         context.load_verify_locations(certifi.where())
         return context
     try:
-        if folder:
-            next(Path(folder).iterdir(), None)  # OpenSSL looks into it too late to say so
+        for place in folder.split(os.pathsep) if folder else ():
+            next(Path(place).iterdir(), None)  # OpenSSL looks into it too late to say so
         return ssl.create_default_context(cafile=file, capath=folder)
     except OSError as error:
         raise ConfigError(

@@ -174,8 +174,9 @@ def edit(context: typer.Context, quiet: Quiet = False, _help: Help = False) -> N
     """
     parts: Parts = context.obj
     parts.configure({}, quiet=quiet)
-    parts.edit_configuration()
-    parts.output.note(f"{parts.paths.config} is in order.")
+    has_file = parts.edit_configuration()
+    state = "is in order" if has_file else "is not there: nothing was set"
+    parts.output.note(f"{parts.paths.config} {state}.")
 
 
 @app.command(cls=HelpCommand, add_help_option=False)

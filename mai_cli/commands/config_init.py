@@ -1,12 +1,13 @@
 """``mai config init``: from nothing to settings that work."""
 
 import shlex
+from contextlib import suppress
 from typing import Annotated, Literal
 
 import typer
 
 from mai_cli.commands.options import FOUNDRY, Help, Json, NoColor, Profile, Verbose
-from mai_cli.errors import ExitCode
+from mai_cli.errors import ExitCode, MaiError
 from mai_cli.parts import Parts
 
 Endpoint = Annotated[
@@ -110,8 +111,10 @@ def init(
             found = []
             for result in parts.watch(parts.checks.run(), 0, doing="Checking"):
                 found.append(result)
-                for line in check_lines(result):
-                    parts.output.note(line)
+                if json:
+                    parts.output.object(result.to_json())
+                else:
+                    parts.output.notes(check_lines(result))
             failure = worst(found)
             if failure and not setup.insists():
                 parts.output.note("Nothing was written.")
@@ -120,8 +123,9 @@ def init(
             origin = parts.keys.store(setup.endpoint(answers), answers.api_key)
             parts.output.note(f"The key is stored in {origin}.")
         setup.write(answers)
-    for name, origin in setup.hidden(answers, parts.settings).items():
-        parts.output.note(f"The {name} has no effect here: {origin} wins.")
+    with suppress(MaiError):  # a mistake elsewhere is told when it matters
+        for name, origin in setup.hidden(answers, parts.settings).items():
+            parts.output.note(f"The {name} has no effect here: {origin} wins.")
     option = f" -p {shlex.quote(profile)}" if profile else ""
     parts.output.note(f'Written. Try: mai generate "a lighthouse at dawn"{option}')
     if json:

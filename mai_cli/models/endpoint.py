@@ -14,6 +14,7 @@ _KNOWN_PATH = re.compile(
     r"|openai(/.*)?|models(/.*)?|api/projects(/.*)?))+/*\Z",
     re.IGNORECASE,
 )
+_PORTALS = ("ai.azure.com", "portal.azure.com")
 _USUAL_PORT = {"https": 443, "http": 80}
 _NETLOC = re.compile(r"[^\[\]]*|\[[^\[\]]*\](:\d*)?")
 _SIBLING_HOST = re.compile(r"([^.]+)\.(openai|cognitiveservices)\.azure\.com", re.IGNORECASE)
@@ -51,12 +52,16 @@ class Endpoint:
         """
         parts, scheme = _split(text)
         host = (parts.hostname or "").rstrip(".")
-        if not host or not _HOST.fullmatch(host):
+        if not host or not _HOST.fullmatch(host) or not _has_labels(host):
             raise ValueError("has no host name")
+        if "://" not in text and not set(".:") & set(host) and not is_loopback(host):
+            raise ValueError("has no dot; write it as https://HOST if it is a host")
         if parts.username is not None or parts.password is not None:
             raise ValueError("must not carry a user name or password")
         if scheme != "https" and not (scheme == "http" and is_loopback(host)):
             raise ValueError("must start with https:// (http:// is for this machine only)")
+        if host in _PORTALS:
+            raise ValueError("is the portal's own; the portal shows the endpoint of the resource")
         if sibling := _SIBLING_HOST.fullmatch(host):
             host = f"{sibling[1]}.services.ai.azure.com"
         if ":" in host:
@@ -65,6 +70,11 @@ class Endpoint:
         port = "" if is_usual else f":{parts.port}"
         prefix = _KNOWN_PATH.sub("", parts.path.rstrip("/") or "/").rstrip("/")
         return cls(f"{scheme}://{host}{port}{prefix}")
+
+
+def _has_labels(host: str) -> bool:
+    """Whether each part of ``host`` can be one; an address has none."""
+    return ":" in host or all(0 < len(label) < 64 for label in host.split("."))  # noqa: PLR2004
 
 
 def is_loopback(host: str) -> bool:

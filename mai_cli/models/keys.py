@@ -15,6 +15,7 @@ FILENAME_FIELDS = ("year", "month", "day", "time", "prompt", "id", "deployment")
 AUTH = ("auto", "key", "entra")
 DEFAULT_TIMEOUT_SECONDS = 300.0
 MAX_TIMEOUT_SECONDS = 3600.0
+MAX_KEY = 1000
 MAX_PRICE = 1_000_000.0
 
 _TRUE = ("1", "true", "yes", "on")
@@ -49,8 +50,8 @@ def _text(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("must be a text that is not empty")
     text = value.strip()
-    if any(character < " " or "\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("must be one line of UTF-8 text")
+    if not text.isprintable():
+        raise ValueError("must be one line of text that can be shown")
     return text
 
 
@@ -70,6 +71,8 @@ def parse_api_key(value: object) -> str:
     key = value.strip()
     if not all("!" <= character <= "~" for character in key):
         raise ValueError("has a character that no key has")
+    if len(key) > MAX_KEY:
+        raise ValueError("is longer than any key")
     return key
 
 
@@ -130,10 +133,13 @@ def _path(value: object) -> Path:
     return Path(value.strip())
 
 
+_LIMITLESS = Model("any model", max_pixels=1 << 40)
+
+
 def _size(value: object) -> str:
     """Checked as far as it can be without the model; raises ``UsageError``, which says more."""
     text = _text(value)
-    parse_size(text, Model.unknown())
+    parse_size(text, _LIMITLESS)
     return text
 
 

@@ -1,5 +1,6 @@
 """One setting as it is shown, and the name under which people ask for it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from mai_cli.models.settings import Origin
 
 SCHEMA = "mai/setting/1"
 
+_STUCK = re.compile(rf"(?:\w+\..*\.)?({'|'.join(key.name for key in KEYS)})[=:\s]")
 _BY_NAME = {key.name: key for key in KEYS}
 _BY_DEPLOYMENT_NAME = {key.name: key for key in DEPLOYMENT_KEYS}
 
@@ -54,7 +56,7 @@ class Profile:
     is_in_use: bool
 
     def to_json(self) -> Mapping[str, object]:
-        """The JSON object of this profile, without what may be a secret."""
+        """The JSON object of this profile."""
         return {
             "schema": "mai/profile/1",
             "name": self.name,
@@ -92,12 +94,14 @@ class Name:
         Raises:
             UsageError: There is no such setting.
         """
-        text, equals, _ = text.partition("=")
-        if equals:  # what stands behind it may be a key, and is not repeated
+        if stuck := _STUCK.match(text):  # what stands behind it may be a key, and is not repeated
+            key, hint = stuck[1], "Write them apart, as two arguments."
+            if key == "api_key":
+                hint = (
+                    "A key is no argument; it is asked for. If it is a real one, consider it seen."
+                )
             raise UsageError(
-                f"The setting {text} and its value need a space between them.",
-                code="bad_option",
-                hint=f"Write: mai config set {text} VALUE",
+                f"The setting {key} and its value are one argument.", code="bad_option", hint=hint
             )
         table, _, rest = text.partition(".")
         name, _, last = rest.rpartition(".")
@@ -109,9 +113,21 @@ class Name:
                     hint=f"Add a setting, such as {table}.{rest or 'NAME'}.model",
                 )
             known = _BY_DEPLOYMENT_NAME if table == "deployments" else _BY_NAME
-            return cls((table, name.strip("\"'"), last), _find(text, last, known))
+            return cls((table, _table_name(name), last), _find(text, last, known))
         key = _find(text, text, _BY_NAME)
-        return cls(("profiles", profile, key.name) if profile else (key.name,), key)
+        return cls(("profiles", _table_name(profile), key.name) if profile else (key.name,), key)
+
+
+def _table_name(text: str) -> str:
+    """The name of a profile or deployment, as a file has it."""
+    name = text.strip().strip("\"'").strip()
+    if not name or not name.isprintable():
+        raise UsageError(
+            f"'{text}' cannot be the name of a profile or deployment.",
+            code="bad_option",
+            hint="Use letters that can be shown.",
+        )
+    return name
 
 
 def _find(text: str, name: str, known: Mapping[str, Key]) -> Key:

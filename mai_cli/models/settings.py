@@ -19,7 +19,7 @@ _PRICE_PARTS = ("text_in", "image_in", "image_out")
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value comes from: an option, a variable, or a line of a file."""
+    """Where a value comes from: an option, a variable, a line of a file, or where a key is kept."""
 
     kind: Literal["flag", "environment", "project", "user", "credentials", "keyring", "default"]
     place: str = ""

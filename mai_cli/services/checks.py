@@ -24,7 +24,6 @@ MAX_SKEW_SECONDS = 300
 LITTLE_SPACE = 100 << 20
 """Bytes; about fifty pictures."""
 
-_EXIT_CODES = {ExitCode.AUTH: ExitCode.AUTH, ExitCode.UNAVAILABLE: ExitCode.UNAVAILABLE}
 _HINTS = {  # where that of the error speaks of options which this command does not have
     ("endpoint", "missing_setting"): "Run 'mai config init', or: mai config set endpoint URL",
     ("deployment", "missing_setting"): "Run 'mai config init', or: mai config set deployment NAME",
@@ -101,7 +100,7 @@ class Checks:
     """The checks of one run, in the order in which a picture would need the things."""
 
     around: Surroundings
-    _bad: set[str] = field(default_factory=set)
+    _missing: set[str] = field(default_factory=set)
     _clock_there: datetime | None = None
 
     def run(self) -> Iterator[Check]:
@@ -120,14 +119,14 @@ class Checks:
 
     def _check(self, name: str, look: Callable[[], Finding], *needs: str) -> Check:
         """The result of ``look``; it is not called where one of ``needs`` is not there."""
-        if missing := [need for need in needs if need in self._bad]:
-            self._bad.add(name)
+        if missing := [need for need in needs if need in self._missing]:
+            self._missing.add(name)
             return Check(name, "skipped", f"needs: {', '.join(missing)}")
         started = self.around.clock()
         try:
             finding = look()
         except MaiError as error:
-            self._bad.add(name)
+            self._missing.add(name)
             return Check(
                 name,
                 "failed",
@@ -144,13 +143,13 @@ class Checks:
         settings = self.around.settings()
         profile = f", profile {settings.profile}" if settings.profile else ""
         if not files:
-            return Finding(f"no file yet; everything comes from the environment{profile}")
+            return Finding(f"no file yet{profile}")
         return Finding(f"{', '.join(files)}{profile}")
 
     def _endpoint(self) -> Finding:
         endpoint = self.around.endpoint()
         if endpoint is None:
-            self._bad.add("endpoint")
+            self._missing.add("endpoint")
             where = self.around.settings().origin("offline")
             return Finding(f"not called: {where} says offline", result="skipped")
         return Finding(f"{endpoint} ({self.around.settings().origin('endpoint')})")
@@ -195,7 +194,13 @@ class Checks:
             request.deployment: request for request in build_requests(settings, "a lighthouse")
         }
         findings = [self._probe(deployment) for deployment in requests]
-        notes = [request.model.note(self.around.now().date()) for request in requests.values()]
+        today = self.around.now().date()
+        notes = [
+            request.model.note(today).replace(
+                "name it with --model", f"mai config set deployments.{name}.model MODEL"
+            )
+            for name, request in requests.items()
+        ]
         warned = [finding for finding in findings if finding.result != "ok"]
         hints = [finding.hint for finding in findings] + notes
         return Finding(
@@ -291,8 +296,8 @@ class Checks:
     def _lacks(self, setting: str) -> bool:
         """Whether that setting is missing, as far as the settings can be read."""
         if setting == "api_key":
-            return "credential" in self._bad or "token" in self._bad
-        if "config" in self._bad:
+            return "credential" in self._missing or "token" in self._missing
+        if "config" in self._missing:
             return True
         return not getattr(self.around.settings(), setting)
 
@@ -306,7 +311,8 @@ def _exit_code(error: MaiError) -> ExitCode:
     """The one of 3, 4 and 6 that says what to do: set something, sign in, or try later."""
     if error.code == "resource_blocked":
         return ExitCode.UNAVAILABLE
-    return _EXIT_CODES.get(error.exit_code, ExitCode.CONFIG)
+    is_itself = error.exit_code in (ExitCode.AUTH, ExitCode.UNAVAILABLE)
+    return error.exit_code if is_itself else ExitCode.CONFIG
 
 
 def worst(checks: Sequence[Check]) -> ExitCode:

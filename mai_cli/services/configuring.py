@@ -37,9 +37,12 @@ def find(settings: Settings, name: Name, stored: Callable[[], Origin | None]) ->
     else:
         found = _setting(settings, name.key, stored)
     if found.value in (None, ()):
-        raise ConfigError(
-            f"{name} is not set.", code="missing_setting", hint=f"Set it: mai config set {name} ..."
-        )
+        hint = f"Set it: mai config set {name} ..."
+        if not name.key.in_file:
+            hint = f"Set {name.key.variable}."
+        if name.key.is_secret:
+            hint = "Store it: mai config set api_key"
+        raise ConfigError(f"{name} is not set.", code="missing_setting", hint=hint)
     return found
 
 
@@ -141,6 +144,12 @@ class Configuration:
         value = check(key, text, COMMAND_LINE)
         if key.is_path and isinstance(value, Path):
             value = value if str(value).startswith("~") else (self.folder / value).absolute()
+            if not str(value).isprintable():
+                raise UsageError(
+                    f"The {key.name} has a name that this file cannot hold.",
+                    code="bad_option",
+                    hint=f"Set {key.variable} instead, or rename the folder.",
+                )
         return to_toml(value)
 
 

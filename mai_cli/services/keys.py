@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from mai_cli.errors import ConfigError
 from mai_cli.models.endpoint import Endpoint
 from mai_cli.models.settings import Origin
 
@@ -124,7 +125,11 @@ class Keys:
             try:
                 self._keyring.delete(str(endpoint))
             except self._failure as error:
-                self._tell(f"The key may still be in the keyring: {error}.")
+                raise ConfigError(
+                    f"The key cannot be removed: {error}.",
+                    code="cannot_write",
+                    hint="Unlock the keyring, or remove the key with its own program.",
+                ) from None
         return self._file.remove(endpoint)
 
     def _from_keyring(self, endpoint: Endpoint) -> str | None:

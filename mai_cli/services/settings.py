@@ -16,6 +16,8 @@ from mai_cli.models.settings import (
     expand_home,
 )
 
+MAX_SHOWN = 100
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -142,12 +144,20 @@ def check(key: Key, raw: object, origin: Origin) -> object:
         raise blame(error, origin) from None
     except ValueError as error:
         # An address may carry a password before '@' or a key behind '?'.
-        is_secret = key.is_secret or (key.name == "endpoint" and set("@?") & set(str(raw)))
-        text = str(raw).lower() if isinstance(raw, bool) else raw  # as TOML spells it
-        shown = "" if is_secret else f" '{text}'"
+        is_secret = key.is_secret or (key.name == "endpoint" and set("@?") & set(_shown(raw)))
+        shown = "" if is_secret else f" '{_shown(raw)}'"
         message = f"The {key.name}{shown} {error}."
         raise blame(UsageError(message, code="bad_option"), origin) from None
     return value
+
+
+def _shown(raw: object) -> str:
+    """``raw`` as TOML spells it, shortened."""
+    try:
+        text = str(raw).lower() if isinstance(raw, bool) else str(raw)
+    except (ValueError, RecursionError):  # a number of thousands of digits
+        return "…"
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 def blame(error: UsageError, origin: Origin) -> MaiError:

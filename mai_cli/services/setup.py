@@ -1,13 +1,13 @@
 """``config init``: what must be known, asked of a person where there is one, and written."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from mai_cli.errors import UsageError
+from mai_cli.errors import MaiError, UsageError
 from mai_cli.models.catalogue import find
 from mai_cli.models.endpoint import Endpoint
-from mai_cli.models.setting import Name
+from mai_cli.models.setting import Name, to_toml
 from mai_cli.models.settings import ConfigFile, Origin, Settings
 from mai_cli.services.configuring import COMMAND_LINE, Configuration, winner
 from mai_cli.services.settings import check
@@ -39,7 +39,7 @@ class Answers:
     deployment: str | None = None
     model: str | None = None
     auth: str | None = None
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Setup:
             names.append("api_key")
         if not names or overwrite:
             return True
-        what = f"{self.configuration.path} sets {', '.join(names)} already"
+        what = f"There is already: {', '.join(names)}"
         if self.person is not None:
             return self.person.confirm(f"{what}. Replace?", default=False)
         raise UsageError(
@@ -132,7 +132,7 @@ class Setup:
 
     def hidden(self, answers: Answers, settings: Settings) -> dict[str, Origin]:
         """The answers that have no effect, each with what wins over it."""
-        names = [self._name(key) for key in ("endpoint", "deployment", "auth")]
+        names = [self._name(key) for key in ("endpoint", "deployment", "auth", "api_key")]
         winners = {
             name.key.name: winner(settings, name)
             for name in names
@@ -167,14 +167,14 @@ class Setup:
                 default=self._old_text(_model_of(deployment)),
             )
         auth, key = given.auth, given.api_key
+        if auth is None and key:
+            auth = "key"
         if auth is None:
-            auth = (
-                "key"
-                if key
-                else person.choice("Sign in with a key, or Entra ID", WAYS, default="key")
-            )
+            old = self._old_text(self._name("auth"))
+            default = old if old in WAYS else WAYS[0]
+            auth = person.choice("Sign in with a key, or Entra ID", WAYS, default=default)
         if auth == "key" and key is None:
-            key = person.secret("Key of the resource", check_key)
+            key = self._key(Endpoint.parse(endpoint), person)
         return replace(
             given,
             endpoint=endpoint,
@@ -183,6 +183,13 @@ class Setup:
             auth=auth,
             api_key=key,
         )
+
+    def _key(self, endpoint: Endpoint, person: Person) -> str | None:
+        """The key that the person types; nothing where the stored one is to stay."""
+        if not self.stored(endpoint):
+            return person.secret("Key of the resource", check_key)
+        question = "Key of the resource (empty: the stored one)"
+        return person.secret(question, lambda text: text and check_key(text)) or None
 
     def _prepared(self, name: str, text: str) -> object:
         return self.configuration.prepared(Name.parse(name), text)
@@ -216,7 +223,10 @@ class Setup:
     def _old_text(self, name: Name) -> str:
         """What the file says of ``name`` now."""
         value = self._value(name.names)
-        return value if isinstance(value, str) else ""
+        try:
+            return str(to_toml(check(name.key, value, COMMAND_LINE))) if value else ""
+        except MaiError:
+            return ""
 
     def _value(self, names: tuple[str, ...]) -> object:
         value: object = {

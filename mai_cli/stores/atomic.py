@@ -69,13 +69,15 @@ def copy(source: Path, target: Path, *, overwrite: bool) -> None:
 def write(path: Path, data: bytes, *, mode: int) -> None:
     """Put ``data`` into the file at ``path``, replacing it, flushed to disk, whole or not at all.
 
+    The caller holds a lock: what a killed one has left under the temporary name is overwritten.
     A new file gets ``mode``; an old one keeps its own, without what ``mode`` forbids.
 
     Raises:
         OSError: It cannot be written; the old file is as before.
     """
-    partial = path.with_name(f".{os.urandom(6).hex()}.part")
+    partial = partial_of(path)
     try:
+        partial.unlink(missing_ok=True)
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(handle, "wb") as file:
             if path.exists() and hasattr(os, "fchmod"):  # not on Windows
@@ -88,6 +90,11 @@ def write(path: Path, data: bytes, *, mode: int) -> None:
         with suppress(OSError):
             partial.unlink()
         raise
+
+
+def partial_of(path: Path) -> Path:
+    """Where :func:`write` puts what ``path`` is to hold."""
+    return path.with_name(f".{path.name}.part")
 
 
 def make_folder(folder: Path) -> None:
@@ -120,6 +127,8 @@ def free_bytes(folder: Path, file: Path | None = None) -> int:
         OSError: Files cannot be written there, or ``file`` is there and cannot be written.
     """
     if file is not None and file.exists():
+        if not file.is_file():
+            raise OSError(errno.EINVAL, "it is not a file", str(file))
         with file.open("ab"):
             pass
     existing = next(place_ for place_ in (folder, *folder.parents) if place_.exists())

@@ -3,16 +3,22 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Never
 
 from mai_cli.errors import ConfigError
 from mai_cli.models.keys import DEPLOYMENT_KEYS, KEYS, did_you_mean
 from mai_cli.models.settings import ConfigFile
+from mai_cli.stores.atomic import make_folder
 
 PROJECT_NAME = ".mai.toml"
 TABLES = ("profiles", "deployments")
-MAX_BYTES = 1 << 20
+MAX_BYTES = 1 << 16
+MAX_LINE = 4000
+"""Characters; a name of many parts would keep the parser busy for long."""
+
+_DEPTH = 3  # no setting is deeper
 
 _START = re.compile(r"[^=#]+=")
 
@@ -55,14 +61,47 @@ def read_text(path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
-            raise _unreadable(f"{path} is larger than 1 MB.")
-        return data.decode("utf-8-sig")
+            raise _unreadable(f"{path} is larger than 64 KB.")
+        text = data.decode("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except OSError as error:
-        raise _unreadable(f"{path} cannot be read: {error.strerror}.") from None
+        raise _unreadable(
+            f"{path} cannot be read: {error.strerror}.", "Make it readable, or move it away."
+        ) from None
     except UnicodeDecodeError:
         raise _unreadable(f"{path} is not UTF-8 text.") from None
+    if max(map(len, text.split("\n"))) > MAX_LINE:
+        raise _unreadable(f"{path} has a line of more than {MAX_LINE} characters.")
+    return text
+
+
+@contextmanager
+def offer(path: Path, start: str) -> Iterator[None]:
+    """Have a file at ``path`` while it is edited: what is there, else one that says ``start``.
+
+    Where nothing was made of it, it goes again.
+
+    Raises:
+        ConfigError: It cannot be made.
+    """
+    try:
+        if not os.path.lexists(path):
+            make_folder(path.parent)
+            with path.open("x", encoding="utf-8") as file:
+                file.write(start)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written: {error.strerror}.",
+            code="cannot_write",
+            hint="Make room, or change the permissions of its folder.",
+        ) from None
+    try:
+        yield
+    finally:
+        with suppress(ConfigError, OSError):
+            if read_text(path) == start:
+                path.unlink()
 
 
 def find_project(folder: Path) -> Path | None:
@@ -82,8 +121,8 @@ def find_project(folder: Path) -> Path | None:
     return None
 
 
-def _unreadable(message: str) -> ConfigError:
-    return ConfigError(message, code="bad_config_file", hint="Correct the file, or move it away.")
+def _unreadable(message: str, hint: str = "Correct the file, or move it away.") -> ConfigError:
+    return ConfigError(message, code="bad_config_file", hint=hint)
 
 
 def _check(file: ConfigFile) -> None:
@@ -125,6 +164,9 @@ def _check_names(
             )
             advice = f"Remove it there, and set it for yourself: mai config set {name} ..."
             _refuse(file, names, what, advice)
+        if file.is_project and name == "private" and values[name] is not True:
+            what = "a project may switch 'private' on, but not off"
+            _refuse(file, names, what, "Remove it there.")
 
 
 def _refuse(file: ConfigFile, names: tuple[str, ...], what: str, advice: str) -> Never:
@@ -141,7 +183,9 @@ def _lines(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
         if quotes:
             quotes = "" if quotes in line else quotes
             continue
-        quotes = next((mark for mark in ('"""', "'''") if line.count(mark) % 2), "")
+        quotes = next(
+            (mark for mark in ('"""', "'''") if line.partition("#")[0].count(mark) % 2), ""
+        )
         for names in _names(line):
             if line.lstrip().startswith("["):
                 table, names = names, ()  # noqa: PLW2901
@@ -160,17 +204,17 @@ def _names(line: str) -> list[tuple[str, ...]]:
     for text in (line, f"{start[0]} 0" if start else ""):  # the value may end in another line
         try:
             return [names for names in _paths(tomllib.loads(text)) if names]
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
     return []
 
 
-def _paths(value: object) -> Iterator[tuple[str, ...]]:
-    """The ways that lead to the values in ``value``."""
+def _paths(value: object, depth: int = _DEPTH) -> Iterator[tuple[str, ...]]:
+    """The ways that lead to the values in ``value``, as deep as settings are."""
     if isinstance(value, list) and value and isinstance(value[0], dict):
         value = value[0]
-    if not isinstance(value, dict) or not value:
+    if not isinstance(value, dict) or not value or not depth:
         yield ()
         return
     for name, inner in value.items():
-        yield from ((name, *path) for path in _paths(inner))
+        yield from ((name, *path) for path in _paths(inner, depth - 1))

@@ -12,6 +12,7 @@ from pathlib import Path
 from mai_cli.errors import ConfigError
 from mai_cli.models.endpoint import Endpoint
 from mai_cli.models.keys import parse_api_key
+from mai_cli.stores.atomic import partial_of
 from mai_cli.stores.config_file import read_text
 
 PRIVATE = 0o600
@@ -59,7 +60,8 @@ class CredentialsFile:
         Raises:
             ConfigError: The file cannot be written; it is as before.
         """
-        return bool(self._entry(endpoint)) and self._change(endpoint, None)
+        has_left = partial_of(self.path).exists()
+        return (bool(self._entry(endpoint)) or has_left) and self._change(endpoint, None)
 
     def is_open_to_others(self) -> bool:
         """Whether other users of this machine can read the file."""

@@ -34,6 +34,7 @@ def change(path: Path, changes: Changes, *, mode: int = 0o666) -> bool:
     try:
         atomic.make_folder(target.parent)
         with locked(target.with_name(f"{target.name}.lock"), mode=mode):
+            atomic.partial_of(target).unlink(missing_ok=True)  # a killed one may have left a key
             text = read_text(target)
             changed = text
             for names, value in changes.items():
@@ -52,6 +53,10 @@ def change(path: Path, changes: Changes, *, mode: int = 0o666) -> bool:
 
 def _changed(path: Path, text: str, names: tuple[str, ...], value: object) -> str:
     """``text`` with one key changed, and nothing else: that is checked before it is believed."""
+    try:
+        tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _not_possible(f"{path} is not TOML: {error}.") from None
     try:
         for candidate, wanted in _candidates(text, names, value):
             if "\r\n" in text:  # written on Windows; every line is to end in the same way
@@ -80,6 +85,11 @@ def _candidates(
         if tomlkit.dumps(small).count("#") == changed.count("#"):
             yield tomlkit.dumps(small), small_wanted
     yield changed, wanted
+    if value is not None and len(names) > 1:  # tomlkit mixes up tables that lie apart
+        table: Any = value
+        for name in reversed(names):
+            table = {name: table}
+        yield f"{text.rstrip()}\n\n{tomlkit.dumps(table)}", wanted
 
 
 def _is(text: str, wanted: dict[str, object]) -> bool:

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
@@ -64,15 +64,20 @@ class Output:
         if not self.quiet:
             self._say(text)
 
+    def notes(self, texts: Iterable[str]) -> None:
+        """Several of them."""
+        for text in texts:
+            self.note(text)
+
     def log(self, text: str) -> None:
         """A detail; with ``--verbose`` only."""
         if self.verbose and not self.quiet:
             self._say(text, style=_DIM)
 
-    def prompt(self, text: str) -> None:
-        """A question, or the end of one, on stderr; what is typed goes on in the same line."""
+    def prompt(self, text: str, end: str = "") -> None:
+        """A question on stderr; what is typed goes on in the same line."""
         if sys.stderr is not None:
-            print(text, end="", file=sys.stderr, flush=True)
+            print(visible(text), end=end, file=sys.stderr, flush=True)
 
     def error(self, error: MaiError, *, with_json: bool = True) -> None:
         """A failure: for people on stderr, and for programs on stdout with ``--json``."""

@@ -1,7 +1,9 @@
 """Questions to a person at a terminal: asked on stderr, answered on stdin."""
 
 import getpass
-from collections.abc import Callable, Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TextIO
 
 from mai_cli.errors import MaiError, UsageError
@@ -53,9 +55,11 @@ class Questions:
         """A text that ``check`` takes, and that is not shown while it is typed."""
         while True:
             try:
-                answer = getpass.getpass(f"{question} (not shown): ").strip()
+                with _without_pause():
+                    answer = getpass.getpass(f"{question} (not shown): ").strip()
                 check(answer)
             except EOFError:
+                self._output.prompt("", end="\n")
                 raise _no_answer() from None
             except UnicodeDecodeError:
                 self._output.error(_no_text(), with_json=False)
@@ -73,7 +77,7 @@ class Questions:
                 self._output.error(_no_text(), with_json=False)
                 continue
             if not line:
-                self._output.prompt("\n")
+                self._output.prompt("", end="\n")
                 raise _no_answer()
             return line.strip()
 
@@ -90,9 +94,23 @@ def read_secret(argument: str | None, stdin: TextIO | None, check: Callable[[str
             code="bad_option",
             hint="Pipe it in: mai config set api_key - < FILE",
         )
-    text = stdin.buffer.read(MAX_SECRET_BYTES).decode("utf-8-sig", "replace").strip()
+    data = stdin.buffer.read(MAX_SECRET_BYTES)  # more than any key; what is cut is refused
+    text = data.decode("utf-8-sig", "replace").strip()
     check(text)
     return text
+
+
+@contextmanager
+def _without_pause() -> Iterator[None]:
+    """Ignore Ctrl-Z: a shell would let the rest of a secret be seen after it."""
+    if not hasattr(signal, "SIGTSTP"):  # Windows
+        yield
+        return
+    before = signal.signal(signal.SIGTSTP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTSTP, before)
 
 
 def _no_text() -> UsageError:
@@ -103,5 +121,5 @@ def _no_answer() -> UsageError:
     return UsageError(
         "There was no answer.",
         code="bad_option",
-        hint="Nothing was changed. Give the answers as options; see 'mai config init --help'.",
+        hint="Nothing was changed. See --help for a way without questions.",
     )

@@ -116,7 +116,7 @@ def test_everything_is_in_order(mai, foundry, home):
 
     assert (result.code, result.err) == (0, "")
     assert without_seconds(result.out.decode()).splitlines() == [
-        "ok       config      no file yet; everything comes from the environment",
+        "ok       config      no file yet",
         f"ok       endpoint    {foundry.url} (MAI_ENDPOINT)",
         "ok       name        127.0.0.1 is 127.0.0.1",
         "ok       connection  the service answers, without TLS",
@@ -161,7 +161,7 @@ def test_checks_as_json(mai, foundry, home):
     assert all(list(found) == keys for found in checks)
     assert (result.code, result.err) == (3, "")
     assert [{key: found[key] for key in found if key != "seconds"} for found in checks] == [
-        check("config", "ok", "no file yet; everything comes from the environment"),
+        check("config", "ok", "no file yet"),
         check("endpoint", "ok", f"{foundry.url} (MAI_ENDPOINT)"),
         check("name", "ok", "127.0.0.1 is 127.0.0.1"),
         check("connection", "ok", "the service answers, without TLS"),
@@ -264,7 +264,7 @@ def test_certificates_are_checked(doctor, tmp_path):
         (
             error(403, "403", "The principal lacks the required data action."),
             4,
-            "The sign-in lacks a permission",
+            "The credential lacks a permission",
             "Cognitive Services User",
         ),
         (

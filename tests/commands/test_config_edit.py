@@ -15,7 +15,7 @@ def editor(tmp_path: Path, *lines: str) -> str:
 def test_edit_opens_a_file_that_says_what_can_be_set(run, bare, config, tmp_path):
     result = run(bare | {"EDITOR": editor(tmp_path, 'cat "$1"')}, "config", "edit")
 
-    assert (result.code, result.err) == (0, f"{config} is in order.\n")
+    assert (result.code, result.err) == (0, f"{config} is not there: nothing was set.\n")
     assert all(line.startswith("#") for line in result.lines if line)
     assert "# size = ...  # such as 1280x832, 16:9, wide or auto" in result.lines
     assert b"api_key" not in result.out

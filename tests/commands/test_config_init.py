@@ -123,7 +123,7 @@ def test_what_is_there_already_is_offered_and_replaced_only_after_a_yes(
             person.answers(foundry.url)
             person.is_asked("Deployment (its name in the Foundry portal) [mai-image-26]: ")
             person.answers("")
-            person.is_asked(f"{config} sets endpoint already. Replace? [y/N]: ")
+            person.is_asked("There is already: endpoint. Replace? [y/N]: ")
             person.answers(answer)
             assert person.leaves() == 0
         if not answer:
@@ -241,7 +241,7 @@ def test_what_is_there_already_is_not_replaced_without_being_told_to(run, bare, 
     refused = run(bare, "config", "init", "--no-input", *options, stdin=KEY.encode())
 
     assert (refused.code, refused.objects[0]["error"]["code"]) == (2, "output_exists")
-    assert refused.err.startswith(f"Error: {config} sets ")
+    assert refused.err.startswith("Error: There is already: ")
     assert "--overwrite" in refused.err
     assert config.read_bytes() == before
     assert list(home.iterdir()) == [config]

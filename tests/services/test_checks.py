@@ -140,7 +140,7 @@ def test_where_all_is_well_every_check_says_what_it_saw():
     checks = run()
 
     assert {name: told(check) for name, check in checks.items()} == {
-        "config": ("ok", "no file yet; everything comes from the environment", ""),
+        "config": ("ok", "no file yet", ""),
         "endpoint": ("ok", f"{ENDPOINT} (/c.toml, line 2)", ""),
         "name": ("ok", "contoso.services.ai.azure.com is 20.1.2.3", ""),
         "connection": ("ok", "the service answers, TLSv1.3", ""),
@@ -185,9 +185,7 @@ def test_the_files_that_there_are_and_the_profile_are_named(tmp_path):
     assert run(files=files, settings=work)["config"].message == (
         f"{tmp_path}/config.toml, profile work"
     )
-    assert run(settings=work)["config"].message == (
-        "no file yet; everything comes from the environment, profile work"
-    )
+    assert run(settings=work)["config"].message == ("no file yet, profile work")
 
 
 @pytest.mark.parametrize("where", ["files", "settings"])

@@ -265,7 +265,7 @@ FULL = f"endpoint = '{URL}'\ndeployment = 'pics'\n[deployments.pics]\nmodel = 'm
 )
 def test_nothing_is_replaced_without_a_word(setup, text, profile, answers, names):
     alone = setup(text, profile=profile)
-    what = f"{alone.configuration.path} sets {names} already"
+    what = f"There is already: {names}"
     assert setup(text, profile=profile).may_write(answers, overwrite=True)
     if names is None:
         assert alone.may_write(answers, overwrite=False)
@@ -335,7 +335,7 @@ def test_a_stored_key_is_not_replaced_without_a_word(setup, text, stored, answer
         return
     with pytest.raises(UsageError) as caught:
         alone.may_write(answers, overwrite=False)
-    assert caught.value.message == f"{alone.configuration.path} sets {names} already."
+    assert caught.value.message == f"There is already: {names}."
 
 
 @pytest.mark.parametrize("profile", [None, "work"])

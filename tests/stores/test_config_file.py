@@ -283,7 +283,7 @@ def test_a_user_may_set_all_that_in_any_spelling(tmp_path, spelling, name):
 def test_a_project_may_set_everything_else(tmp_path):
     path = tmp_path / ".mai.toml"
     names = [key.name for key in KEYS if key.in_project and key.in_file]
-    keys = "".join(f"{name} = 1\n" for name in names)
+    keys = "".join(f"{name} = {'true' if name == 'private' else 1}\n" for name in names)
     facts = "".join(f"{key.name} = 1\n" for key in DEPLOYMENT_KEYS)
     path.write_text(f"{keys}[profiles.work]\n{keys}[deployments.endpoint]\n{facts}")
     file = config_file.read(path, is_project=True)
@@ -302,7 +302,8 @@ def test_a_project_may_set_everything_else(tmp_path):
         (b"size = '\xff'", "config.toml is not UTF-8 text."),
         ("size = '1:1'".encode("utf-16"), "config.toml is not UTF-8 text."),
         ("a\0b", "config.toml is not TOML: "),
-        (b"#" * ((1 << 20) + 1), "config.toml is larger than 1 MB."),
+        (b"#" * ((1 << 16) + 1), "config.toml is larger than 64 KB."),
+        (f"x{'.a' * 3000} = 1", "config.toml has a line of more than 4000 characters."),
     ],
 )
 def test_a_file_that_is_no_toml_is_refused(refused, text, message):
@@ -313,8 +314,8 @@ def test_a_file_that_is_no_toml_is_refused(refused, text, message):
     assert error.hint == "Correct the file, or move it away."
 
 
-def test_a_file_of_one_megabyte_is_read(tmp_path):
-    (tmp_path / "config.toml").write_bytes(b"size = '1:1' #".ljust(1 << 20, b"#"))
+def test_a_file_of_64_kilobytes_is_read(tmp_path):
+    (tmp_path / "config.toml").write_bytes(b"size = '1:1' #".ljust(1 << 16, b"\n"))
 
     assert config_file.read(tmp_path / "config.toml").values == {"size": "1:1"}
 
@@ -322,6 +323,19 @@ def test_a_file_of_one_megabyte_is_read(tmp_path):
 @pytest.mark.parametrize("text", [f"timeout = {'1' * 5000}", f"size = {'[' * 100_000}"])
 def test_a_file_that_no_parser_can_hold_is_refused_too(refused, text):
     assert refused(text).code == "bad_config_file"
+
+
+@pytest.mark.parametrize("value", ["false", "0", "'false'", "1"])
+@pytest.mark.parametrize("table", ["", "[profiles.work]\n"])
+def test_a_project_may_switch_privacy_on_but_not_off(refused, table, value):
+    error = refused(f"{table}private = {value}\n", is_project=True)
+
+    assert error.code == "bad_setting"
+    assert "a project may switch 'private' on, but not off" in error.message
+
+
+def test_a_deep_name_is_refused_and_hurts_nobody(refused):
+    assert "there is no setting 'x'" in refused(f"x{'.a' * 1900} = 1").message
 
 
 def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path):
@@ -333,7 +347,7 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path):
 
 
 def test_a_file_without_an_end_is_refused():
-    with pytest.raises(ConfigError, match="/dev/zero is larger than 1 MB"):
+    with pytest.raises(ConfigError, match="/dev/zero is larger than 64 KB"):
         config_file.read(Path("/dev/zero"))
 
 

@@ -51,8 +51,7 @@ except KeyboardInterrupt:
 """
 PATIENCE_SECONDS = 20
 NO_ANSWER = (
-    "Error: There was no answer.\n"
-    "Nothing was changed. Give the answers as options; see 'mai config init --help'.\n"
+    "Error: There was no answer.\nNothing was changed. See --help for a way without questions.\n"
 )
 REFUSED = "Error: {} characters will not do.\nAgain.\n"
 
