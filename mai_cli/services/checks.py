@@ -197,7 +197,7 @@ class Checks:
         today = self.around.now().date()
         notes = [
             request.model.note(today).replace(
-                "name it with --model", f"mai config set deployments.{name}.model MODEL"
+                "with --model", f"so: mai config set deployments.{name}.model MODEL"
             )
             for name, request in requests.items()
         ]

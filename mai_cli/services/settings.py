@@ -143,9 +143,10 @@ def check(key: Key, raw: object, origin: Origin) -> object:
     except UsageError as error:
         raise blame(error, origin) from None
     except ValueError as error:
-        # An address may carry a password before '@' or a key behind '?'.
-        is_secret = key.is_secret or (key.name == "endpoint" and set("@?") & set(_shown(raw)))
-        shown = "" if is_secret else f" '{_shown(raw)}'"
+        text = _shown(raw)
+        # An address may carry a password before '@' or a key behind '?', or be a key by mistake.
+        may_hide = key.name == "endpoint" and (set("@?") & set(text) or "." not in text)
+        shown = "" if key.is_secret or may_hide else f" '{text}'"
         message = f"The {key.name}{shown} {error}."
         raise blame(UsageError(message, code="bad_option"), origin) from None
     return value

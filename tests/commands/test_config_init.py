@@ -407,3 +407,50 @@ def test_a_key_for_one_form_of_an_endpoint_holds_for_all(run, bare, foundry):
         env = bare | {"MAI_ENDPOINT": other.url}
         assert run(env, "generate", "x", "-d", "mai-image-26").code == 4
         assert other.received == []
+
+
+def test_a_mistake_of_the_project_does_not_look_like_one_of_init(run, bare, config, tmp_path):
+    (tmp_path / ".mai.toml").write_text('endpoint = "https://evil.example"\n')
+    args = ("--endpoint", CONTOSO, "-d", "a", "--no-input", "--json")
+    result = run(bare, "config", "init", *args)
+
+    assert result.code == 0, result.err
+    (paths,) = result.objects
+    assert (paths["config"], paths["gallery"]) == (str(config), None)
+    assert run(bare, "generate", "x").code == 3
+
+
+def test_what_a_file_says_does_not_act_on_the_terminal(sits, config):
+    config.parent.mkdir(exist_ok=True)
+    config.write_text('deployment = "\\u001b]2;mine\\u0007"\nendpoint = "x\\u001b[31m"\n')
+    with sits() as person:
+        person.is_asked("Endpoint (any address of the resource): ")
+        person.answers("https://\x0e.example")
+        person.is_asked("Endpoint (any address of the resource): ")
+        person.answers(CONTOSO)
+        person.is_asked("Deployment (its name in the Foundry portal): ")
+    assert "\x1b" not in person.seen
+
+
+def test_a_second_time_the_stored_key_can_stay(sits, foundry, credentials, store):
+    store(foundry.url)
+    with sits("--endpoint", foundry.url, "-d", "mai-image-26", "--auth", "key") as person:
+        person.is_asked("Key of the resource (empty: the stored one) (not shown): ")
+        person.answers("")
+        person.is_asked("Test it now?")
+        person.answers("")
+        assert person.leaves() == 0
+    assert tomllib.loads(credentials.read_text()) == {foundry.url: {"api_key": KEY}}
+    assert [received.headers["api-key"] for received in foundry.received] == [KEY]
+
+
+def test_a_failed_test_is_told_as_json(run, bare):
+    args = ("--endpoint", "http://127.0.0.1:9", "-d", "a", "--no-input", "--test", "--json")
+    result = run(bare, "config", "init", *args)
+
+    assert result.code == 4
+    assert [found["schema"] for found in result.objects] == ["mai/check/1"] * len(result.objects)
+    assert {found["name"] for found in result.objects if found["result"] == "failed"} == {
+        "connection",
+        "token",
+    }

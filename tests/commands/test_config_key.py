@@ -214,3 +214,35 @@ def test_no_key_is_stored_while_it_is_not_sure_which_endpoint_holds(run, bare, c
     assert result.code == 3
     assert f"{config}, line 2" in result.err
     assert not credentials.exists()
+
+
+def test_what_a_killed_writer_left_of_a_key_is_removed(run, bare, credentials):
+    env = bare | {"MAI_ENDPOINT": CONTOSO}
+    left = credentials.with_name(".credentials.toml.part")
+    for command in (("unset", "api_key"), ("set", "api_key", "-")):
+        credentials.parent.mkdir(exist_ok=True)
+        left.write_text(f'["{CONTOSO}"]\napi_key = "half-{KEY}"\n')
+        assert run(env, "config", *command, stdin=KEY.encode()).code == 0
+        assert not left.exists()
+
+
+def test_ctrl_z_does_not_uncover_what_is_typed(bare, tmp_path, credentials):
+    env = bare | {"MAI_ENDPOINT": CONTOSO}
+    with Person(env, tmp_path, "config", "set", "api_key") as person:
+        person.is_asked("(not shown): ")
+        person.answers(f"\x1a{KEY}")
+        assert person.leaves() == 0
+
+    assert KEY not in person.seen
+    assert tomllib.loads(credentials.read_text()) == {CONTOSO: {"api_key": KEY}}
+
+
+def test_a_key_longer_than_any_is_refused_and_not_cut(run, bare, credentials):
+    env = bare | {"MAI_ENDPOINT": CONTOSO}
+    for length in (1001, 70_000):
+        result = run(env, "config", "set", "api_key", "-", stdin=b"k" * length)
+        assert (result.code, result.err) == (
+            2,
+            "Error: The api_key is longer than any key.\nChange the value.\n",
+        )
+    assert not credentials.exists()
