@@ -191,8 +191,11 @@ def profiles(context: typer.Context, json: Json = False, _help: Help = False) ->
 
     parts: Parts = context.obj
     parts.configure({}, json=json)
-    for profile in profiles_in(parts.files, parts.settings):
+    found = profiles_in(parts.files, parts.settings)
+    for profile in found:
         show_profile(parts.output, profile)
+    if not found:
+        parts.output.note("There are none. 'mai config init -p NAME' makes one.")
 
 
 @app.command(cls=HelpCommand, add_help_option=False)

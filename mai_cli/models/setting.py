@@ -30,7 +30,7 @@ class Setting:
     def texts(self) -> list[str]:
         """The value as people write it; one text for each where there are several."""
         if self.is_secret:
-            return ["(stored; not shown)"] if self.value else []
+            return ["(not shown)"] if self.value else []
         values = self.value if isinstance(self.value, (list, tuple)) else [self.value]
         return [to_text(value) for value in values if value is not None]
 

@@ -56,7 +56,7 @@ def test_list_names_the_origin_of_every_value(run, bare, home, config, project):
     assert result.lines == [
         "profile                         work  (--profile)",
         f"endpoint                        https://work.services.ai.azure.com  ({config}, line 6)",
-        "api_key                         (stored; not shown)  (MAI_API_KEY)",
+        "api_key                         (not shown)  (MAI_API_KEY)",
         "auth                            auto  (default)",
         f"scope                           {SCOPE}  (default)",
         f"deployment                      mai-image-26  ({config}, line 7)",
@@ -264,3 +264,10 @@ def test_a_profile_that_does_not_exist_is_named(run, bare, config):
     assert by_variable.err == (
         "Error: There is no profile 'wrok', which MAI_PROFILE asks for.\nDid you mean 'work'?\n"
     )
+
+
+def test_without_profiles_it_says_so_and_how_to_make_one(run, bare):
+    result = run(bare, "config", "profiles")
+
+    assert (result.code, result.out) == (0, b"")
+    assert result.err == "There are none. 'mai config init -p NAME' makes one.\n"

@@ -163,7 +163,7 @@ def test_a_setting_is_shown_as_it_is_written(value, plain, texts):
 
 @pytest.mark.parametrize(
     ("value", "texts", "is_set"),
-    [(None, [], False), (SECRET, ["(stored; not shown)"], True)],
+    [(None, [], False), (SECRET, ["(not shown)"], True)],
 )
 def test_a_secret_is_not_shown(value, texts, is_set):
     setting = Setting("api_key", value, DEFAULT, is_secret=True)

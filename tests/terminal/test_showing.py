@@ -228,7 +228,7 @@ SETTINGS = [
 ]
 SHOWN = b"""\
 endpoint    (not set)
-api_key     (stored; not shown)  (MAI_API_KEY)
+api_key     (not shown)  (MAI_API_KEY)
 deployment  one, two  (--deployment)
 private     true  (/c.toml, line 3)
 filename    \\u202e\\x1b[31m{id}  (/p\\n/.mai.toml, line 1)
