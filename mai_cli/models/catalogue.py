@@ -77,11 +77,11 @@ class Model:
         """Whether the catalogue has facts about this model."""
         return self.max_pixels is not None
 
-    def note(self, today: date) -> str:
+    def note(self, today: date, how_to_name: str = "name it with --model") -> str:
         """What a user of this model should know before paying, or nothing."""
         if not self.is_known:
             which = f"The model {self.name}" if self.name else "The model behind this deployment"
-            advice = "" if self.name else "; name it with --model"
+            advice = "" if self.name else f"; {how_to_name}"
             return f"{which} is not known: its limits are not checked, cost unknown{advice}."
         if self.retires_on is None:
             return ""

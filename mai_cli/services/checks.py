@@ -196,9 +196,7 @@ class Checks:
         findings = [self._probe(deployment) for deployment in requests]
         today = self.around.now().date()
         notes = [
-            request.model.note(today).replace(
-                "with --model", f"so: mai config set deployments.{name}.model MODEL"
-            )
+            request.model.note(today, f"name it: mai config set deployments.{name}.model MODEL")
             for name, request in requests.items()
         ]
         warned = [finding for finding in findings if finding.result != "ok"]
