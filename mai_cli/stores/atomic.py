@@ -4,7 +4,6 @@ import errno
 import os
 import shutil
 import stat
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -126,6 +125,8 @@ def free_bytes(folder: Path, file: Path | None = None) -> int:
     Raises:
         OSError: Files cannot be written there, or ``file`` is there and cannot be written.
     """
+    import tempfile  # noqa: PLC0415 - slow, and only the doctor asks
+
     if file is not None and file.exists():
         if not file.is_file():
             raise OSError(errno.EINVAL, "it is not a file", str(file))

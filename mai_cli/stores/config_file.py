@@ -10,7 +10,6 @@ from typing import Never
 from mai_cli.errors import ConfigError
 from mai_cli.models.keys import DEPLOYMENT_KEYS, KEYS, did_you_mean
 from mai_cli.models.settings import ConfigFile
-from mai_cli.stores.atomic import make_folder
 
 PROJECT_NAME = ".mai.toml"
 TABLES = ("profiles", "deployments")
@@ -85,6 +84,8 @@ def offer(path: Path, start: str) -> Iterator[None]:
     Raises:
         ConfigError: It cannot be made.
     """
+    from mai_cli.stores.atomic import make_folder  # noqa: PLC0415 - reading needs none of it
+
     try:
         if not os.path.lexists(path):
             make_folder(path.parent)
