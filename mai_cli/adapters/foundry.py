@@ -10,8 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from socket import gaierror
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -24,7 +23,7 @@ from mai_cli.adapters.credentials import Credential
 from mai_cli.adapters.exchange import Exchange
 from mai_cli.adapters.network import proxy_of
 from mai_cli.adapters.png import PngScan
-from mai_cli.adapters.refusals import error_of, maybe_drawn
+from mai_cli.adapters.refusals import error_of, maybe_drawn, parse_date
 from mai_cli.errors import ConfigError, MaiError, Retry, UnavailableError, UnknownError
 from mai_cli.models.answer import Answer, Usage
 from mai_cli.models.endpoint import Endpoint
@@ -152,7 +151,7 @@ class Foundry:
                 self._client.stream("GET", url, extensions={"trace": exchange.trace}) as response,
             ):
                 self._log(f"GET {url}: {response.status_code}")
-                return Reached(_date(response), exchange.tls_version)
+                return Reached(parse_date(response.headers.get("date")), exchange.tls_version)
         except UnknownError:
             raise UnavailableError(
                 f"{self._endpoint.host} took the call but gave no answer.",
@@ -309,15 +308,6 @@ def _secret(headers: Mapping[str, str]) -> str:
 
 def _without(secret: str, text: str) -> str:
     return text.replace(secret, "***") if secret else text
-
-
-def _date(response: httpx.Response) -> datetime | None:
-    """What the clock of the service says."""
-    try:
-        moment = parsedate_to_datetime(response.headers.get("date", ""))
-    except (ValueError, OverflowError):
-        return None
-    return moment.replace(tzinfo=moment.tzinfo or UTC)
 
 
 def _lost(reason: str, request_id: str | None) -> UnknownError:

@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
@@ -193,10 +193,20 @@ def parse_retry_after(text: str | None, now: Callable[[], float] = time.time) ->
     try:
         seconds = float(text)
     except ValueError:
-        try:
-            moment = parsedate_to_datetime(text)
-            seconds = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - now()
-        except (ValueError, OverflowError):
-            return None
-        return max(0.0, seconds)
+        moment = parse_date(text)
+        return None if moment is None else max(0.0, moment.timestamp() - now())
     return seconds if 0 <= seconds < math.inf else None
+
+
+def parse_date(text: str | None) -> datetime | None:
+    """The moment that a header of HTTP names; ``None`` if it names none.
+
+    Source: https://www.rfc-editor.org/rfc/rfc9110#field.date
+    """
+    try:
+        moment = parsedate_to_datetime(text or "")
+        moment = moment.replace(tzinfo=moment.tzinfo or UTC)
+        moment.timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return moment
