@@ -2,8 +2,6 @@ from pathlib import Path
 
 import pytest
 
-WORK_ENDPOINT = "https://work.services.ai.azure.com"
-
 
 def editor(tmp_path: Path, *lines: str) -> str:
     script = tmp_path / "my editor"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.commands.person import CTRL_C, Person
+from tests.commands.user_file import CONTOSO
 from tests.emulator import KEY, Emulator, error
 
-CONTOSO = "https://contoso.services.ai.azure.com"
 TOKEN = "az-token-0123456789abcdef"
 GOOD = "This cost nothing"
 

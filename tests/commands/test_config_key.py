@@ -7,10 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.commands.person import CTRL_C, CTRL_D, Person
+from tests.commands.user_file import CONTOSO
 from tests.emulator import KEY, Emulator
-
-CONTOSO = "https://contoso.services.ai.azure.com"
-WORK_ENDPOINT = "https://work.services.ai.azure.com"
 
 
 @pytest.mark.parametrize(

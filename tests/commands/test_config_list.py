@@ -1,23 +1,10 @@
 import pytest
 
+from tests.commands.user_file import CONTOSO, USER_FILE, WORK_ENDPOINT
 from tests.emulator import KEY
 
-CONTOSO = "https://contoso.services.ai.azure.com"
 FILENAME = "{year}/{month}/{day}/{time}-{prompt}-{id}"
-WORK_ENDPOINT = "https://work.services.ai.azure.com"
 SCOPE = "https://cognitiveservices.azure.com/.default"
-USER_FILE = f"""\
-# mine
-endpoint = "{CONTOSO}"
-size = "16:9"  # wide
-
-[profiles.work]
-endpoint = "{WORK_ENDPOINT}"
-deployment = "mai-image-26"
-
-[profiles."at home"]
-size = "1:1"
-"""
 
 
 def test_list_in_an_empty_home_shows_the_defaults(run, bare, home):

@@ -5,8 +5,6 @@ import pytest
 from tests.conftest import NOWHERE
 from tests.emulator import KEY
 
-WORK_ENDPOINT = "https://work.services.ai.azure.com"
-
 
 def test_a_profile_makes_the_picture_and_is_in_its_record(run, bare, config, foundry, history):
     config.write_text(

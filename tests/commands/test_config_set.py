@@ -4,22 +4,9 @@ import tomllib
 
 import pytest
 
+from tests.commands.user_file import CONTOSO, USER_FILE
 from tests.conftest import MAI
 
-CONTOSO = "https://contoso.services.ai.azure.com"
-WORK_ENDPOINT = "https://work.services.ai.azure.com"
-USER_FILE = f"""\
-# mine
-endpoint = "{CONTOSO}"
-size = "16:9"  # wide
-
-[profiles.work]
-endpoint = "{WORK_ENDPOINT}"
-deployment = "mai-image-26"
-
-[profiles."at home"]
-size = "1:1"
-"""
 WORK = "# at work, the quota is larger\n[profiles.work]\nsize = '1:1'\n"
 
 
