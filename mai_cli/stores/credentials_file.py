@@ -60,7 +60,7 @@ class CredentialsFile:
         Raises:
             ConfigError: The file cannot be written; it is as before.
         """
-        has_left = partial_of(self.path).exists()
+        has_left = partial_of(Path(os.path.realpath(self.path))).exists()  # by a killed writer
         return (bool(self._entry(endpoint)) or has_left) and self._change(endpoint, None)
 
     def is_open_to_others(self) -> bool:

@@ -164,3 +164,16 @@ def test_a_folder_in_place_of_the_file_is_named(file):
             ask(OURS)
     with pytest.raises(ConfigError, match=r"credentials\.toml is not a file"):
         file.put(OURS, KEY)
+
+
+def test_what_a_killed_writer_left_beside_a_linked_file_is_removed(file, tmp_path):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    file.path.parent.mkdir(parents=True, exist_ok=True)
+    file.path.symlink_to(kept / "keys.toml")
+    left = kept / ".keys.toml.part"
+    left.write_text(f'["{OURS}"]\napi_key = "{KEY}"\n')
+
+    file.remove(OURS)
+
+    assert not left.exists()
