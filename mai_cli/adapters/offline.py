@@ -16,7 +16,7 @@ from typing import Protocol
 import httpx
 
 from mai_cli.adapters.credentials import ApiKey
-from mai_cli.adapters.pictures import draw_placeholder
+from mai_cli.adapters.placeholders import draw_placeholder
 from mai_cli.models.catalogue import MIN_SIDE, PIXELS_PER_OUTPUT_TOKEN, SIDE_STEP, find
 from mai_cli.models.endpoint import GENERATIONS, Endpoint
 from mai_cli.models.request import BACKGROUNDS

@@ -190,8 +190,8 @@ def generate(
     mai generate "a red fox" --offline
     """
     from mai_cli.models.request import parse_params
-    from mai_cli.services.exporting import check_targets, parse_outputs
     from mai_cli.services.generation import Order
+    from mai_cli.services.outputs import check_targets, parse_outputs
     from mai_cli.services.planning import plan
     from mai_cli.services.requesting import build_requests, notes
     from mai_cli.terminal.showing import show_outcome, show_plan

@@ -24,7 +24,7 @@ from mai_cli.models.endpoint import Endpoint
 from mai_cli.models.outcome import Outcome
 from mai_cli.models.record import Export, Master, Record
 from mai_cli.models.request import ImageRequest
-from mai_cli.services.exporting import FORMATS, Target, Targets
+from mai_cli.services.outputs import FORMATS, Target, Targets
 from mai_cli.services.retrying import Attempts, Patience, ask
 
 MAX_LOST = 3

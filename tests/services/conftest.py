@@ -16,8 +16,8 @@ from mai_cli.models.outcome import Outcome
 from mai_cli.models.record import Record
 from mai_cli.models.request import ImageRequest
 from mai_cli.models.size import Size
-from mai_cli.services.exporting import Target, Targets
 from mai_cli.services.generation import Generation, Order
+from mai_cli.services.outputs import Target, Targets
 
 ENDPOINT = Endpoint("https://contoso.services.ai.azure.com")
 

@@ -18,7 +18,7 @@ from mai_cli.errors import (
 from mai_cli.models.answer import Picture, Usage
 from mai_cli.models.catalogue import Model
 from mai_cli.models.endpoint import Endpoint
-from mai_cli.services.exporting import Target
+from mai_cli.services.outputs import Target
 
 ENDPOINT = Endpoint("https://contoso.services.ai.azure.com")
 HERO = Target(Path("/x/hero.png"), is_folder=False)

@@ -5,8 +5,8 @@ import pytest
 
 from mai_cli.models.catalogue import Model
 from mai_cli.models.endpoint import Endpoint
-from mai_cli.services.exporting import Target, Targets
 from mai_cli.services.generation import Order
+from mai_cli.services.outputs import Target, Targets
 from mai_cli.services.planning import plan
 
 HERO = Target(Path("/x/hero.png"), is_folder=False)

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mai_cli.errors import UsageError
-from mai_cli.services.exporting import Target, Targets, check_targets, parse_outputs
+from mai_cli.services.outputs import Target, Targets, check_targets, parse_outputs
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFont, ImageStat
 
-from mai_cli.adapters.pictures import _GLYPHS, _readable, draw_placeholder
+from mai_cli.adapters.placeholders import _GLYPHS, _readable, draw_placeholder
 
 WORDLESS = "\x01"  # nothing of it can be set, so all that is written is the mark
 

@@ -1,4 +1,4 @@
-"""Pictures through Pillow: drawing the placeholder that stands in for a real picture."""
+"""The placeholder that stands in for a real picture, drawn with Pillow."""
 
 import colorsys
 import hashlib
