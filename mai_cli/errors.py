@@ -97,6 +97,7 @@ class UsageError(MaiError):
         "bad_option": "an option or argument is missing or wrong",
         "bad_prompt": "the prompt is missing, empty or cannot be read",
         "bad_size": "the size is not one that the model can draw",
+        "bad_image": "a reference picture is missing, damaged, too large or not what it claims",
         "not_offered": "the model does not offer what was asked for",
         "bad_output": "the output cannot be written in this form or at this place",
         "output_exists": "an output exists already",

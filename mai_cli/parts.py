@@ -6,7 +6,7 @@ loaded, and ``--help`` loads none of it.
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mai_cli.adapters.foundry import Foundry
     from mai_cli.adapters.offline import OfflineTransport
     from mai_cli.models.endpoint import Endpoint
+    from mai_cli.models.reference import Reference
     from mai_cli.models.settings import ConfigFile, Origin, Settings
     from mai_cli.services.checks import Checks
     from mai_cli.services.configuring import Configuration
@@ -327,6 +328,14 @@ class Parts:
         from mai_cli.stores.prompts import find_prompt
 
         return find_prompt(argument, file, sys.stdin)
+
+    def references(self, paths: Sequence[str]) -> "list[Reference]":
+        """The pictures at ``paths``, each found whole."""
+        if not paths:
+            return []
+        from mai_cli.adapters.references import read_reference
+
+        return [read_reference(Path(path)) for path in paths]
 
     @property
     def stdout_is_terminal(self) -> bool:

@@ -12,6 +12,7 @@ from mai_cli.models.keys import DEPLOYMENT_KEYS, KEYS
 from mai_cli.models.settings import Settings
 from mai_cli.services.settings import resolve
 from mai_cli.stores.config_file import read
+from tests.emulator import png
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 KINDS = sorted(MaiError.__subclasses__(), key=lambda kind: kind.exit_code)
@@ -73,6 +74,7 @@ def examples(program: str) -> list[str]:
 @pytest.mark.parametrize("command", [line for line in examples("mai generate") if "|" not in line])
 def test_the_examples_are_understood(run, bare, tmp_path, command):
     (tmp_path / "prompt.txt").write_text("a red fox")
+    (tmp_path / "sketch.png").write_bytes(png(8, 8))
     result = run(bare, *shlex.split(command)[1:], "--offline", "--dry-run")
 
     assert (result.code, result.err) == (0, "")

@@ -15,7 +15,8 @@ class Exchange:
     """
 
     def __init__(self, seconds: float, secret: str) -> None:
-        self.went_out = False
+        self.went_out = False  # the whole request, as far as can be told
+        self.was_torn = False  # it broke off while its body was sent
         self.timed_out = False
         self.secret = secret  # must not come back in what is said of the answer
         self._socket: socket.socket | None = None
@@ -33,6 +34,8 @@ class Exchange:
             # A proxy's CONNECT is traced too, and carries no request for a picture.
             method = getattr(info.get("request"), "method", b"")
             self.went_out = self.went_out or method != b"CONNECT"
+        elif event.endswith(".send_request_body.failed"):
+            self.went_out, self.was_torn = False, True  # nothing is drawn from half a request
 
     @property
     def tls_version(self) -> str | None:

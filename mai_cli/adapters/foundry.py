@@ -1,18 +1,20 @@
 """The MAI image API of Microsoft Foundry: requests to the wire, answers and faults to errors.
 
-Source of the wire format: Microsoft's how-to for the MAI image models (generations, headers,
-``width`` and ``height``); what real answers carry beyond it was published by users of the service.
+Source of the wire format: Microsoft's how-to for the MAI image models (generations, edits,
+headers, ``width`` and ``height``). That the field ``image`` is repeated under exactly that name,
+and what real answers carry beyond it was published by users of the service.
 """
 
 import io
+import json
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from socket import gaierror
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import httpx
@@ -123,7 +125,16 @@ class Foundry:
         Raises:
             MaiError: Of the kind that says what became of the request.
         """
-        return self._ask(request.body, sink)
+        url = request.url(self._endpoint)
+        if not request.images:
+            return self._ask(url, sink, json=request.body)
+        from mai_cli.adapters.references import opened_reference  # noqa: PLC0415 - loads Pillow
+
+        with ExitStack() as files:
+            images = [files.enter_context(opened_reference(image)) for image in request.images]
+            form = {name: _form_text(value) for name, value in request.body.items()}
+            parts = [("image", (image.name, image.file, image.media_type)) for image in images]
+            return self._ask(url, sink, data=form, files=parts)
 
     def probe(self, deployment: str) -> None:
         """Ask ``deployment`` for a picture of one pixel, which is refused before it is drawn.
@@ -135,7 +146,8 @@ class Foundry:
             MaiError: Of the kind that says how the service answered; a ``RefusedError`` with the
                 code ``bad_request`` is what a deployment that works says.
         """
-        self._ask({"model": deployment, "prompt": "probe", "width": 1, "height": 1}, io.BytesIO())
+        body = {"model": deployment, "prompt": "probe", "width": 1, "height": 1}
+        self._ask(self._endpoint.generations_url, io.BytesIO(), json=body)
 
     def reach(self) -> Reached:
         """Call the endpoint without a credential, to see that it is there.
@@ -159,8 +171,8 @@ class Foundry:
                 hint="Check the endpoint and the network.",
             ) from None
 
-    def _ask(self, body: Mapping[str, object], sink: Sink) -> Answer:
-        url = self._endpoint.generations_url
+    def _ask(self, url: str, sink: Sink, **content: Any) -> Answer:  # noqa: ANN401 - httpx's own
+        """Send one request with ``content``, in the words of httpx, and take what comes."""
         signed = self._credential.headers()
         started = self._clock()
         with (
@@ -168,8 +180,8 @@ class Foundry:
             self._client.stream(
                 "POST",
                 url,
-                json=body,
                 headers=signed,
+                **content,
                 extensions={"trace": exchange.trace},
             ) as response,
         ):
@@ -258,7 +270,7 @@ class Foundry:
             self._log(f"{method} {url}: {type(error).__name__} {error}")
             if exchange.went_out:
                 raise _lost(self._reason(exchange), None) from None
-            raise self._not_sent(error) from None
+            raise self._not_sent(error, exchange) from None
         finally:
             exchange.close()
 
@@ -267,7 +279,7 @@ class Foundry:
             return f"no whole answer came within {self._timeout_seconds:g} s"
         return "the connection broke before the whole answer came"
 
-    def _not_sent(self, error: httpx.RequestError) -> UnavailableError:
+    def _not_sent(self, error: httpx.RequestError, exchange: Exchange) -> UnavailableError:
         """What kept the request from leaving."""
         host = self._endpoint.host
         causes = list(_causes(error))
@@ -280,7 +292,10 @@ class Foundry:
                     "certificates.",
                 )
         through_proxy = proxy_of(self._endpoint) is not None
-        if any(isinstance(cause, gaierror) for cause in causes) and not through_proxy:
+        if exchange.was_torn:
+            reason = f"The connection to {host} broke before the whole request was sent"
+            hint = "Check the network; for large references, give it more time with --timeout."
+        elif any(isinstance(cause, gaierror) for cause in causes) and not through_proxy:
             reason, hint = f"The name {host} was not found", "Check the endpoint and the network."
         elif isinstance(error, httpx.ProxyError):
             reason, hint = f"The proxy made no connection to {host}", "Check HTTPS_PROXY."
@@ -291,6 +306,14 @@ class Foundry:
         if through_proxy and not isinstance(error, httpx.ProxyError):
             hint = f"{hint} It goes through a proxy: check HTTPS_PROXY and NO_PROXY."
         return UnavailableError(f"{reason}.", code="no_connection", hint=hint, retry=Retry.SOON)
+
+
+def _form_text(value: object) -> str:
+    """``value`` as a field of a form; the API reads numbers and switches in JSON's spelling.
+
+    Source: the Azure provider of the AI SDK, for ``true`` and ``false``.
+    """
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

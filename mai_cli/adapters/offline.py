@@ -7,18 +7,31 @@ it checks, in which order, and the texts of its errors are known as far as
 
 import base64
 import json
+import math
 import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Protocol
 
 import httpx
 
 from mai_cli.adapters.credentials import ApiKey
+from mai_cli.adapters.form import read_form
+from mai_cli.adapters.pictures import HEAD_BYTES, PictureError, decode, format_of
 from mai_cli.adapters.placeholders import draw_placeholder
-from mai_cli.models.catalogue import MIN_SIDE, PIXELS_PER_OUTPUT_TOKEN, SIDE_STEP, find
-from mai_cli.models.endpoint import GENERATIONS, Endpoint
+from mai_cli.adapters.references import MEDIA_TYPES
+from mai_cli.models.catalogue import (
+    MIN_SIDE,
+    PIXELS_PER_OUTPUT_TOKEN,
+    SAFE_MAX_PIXELS,
+    SIDE_STEP,
+    TOKENS_PER_REFERENCE,
+    find,
+)
+from mai_cli.models.endpoint import EDITS, GENERATIONS, Endpoint
+from mai_cli.models.reference import MAX_REFERENCES
 from mai_cli.models.request import BACKGROUNDS
 
 ENDPOINT = Endpoint("http://offline.localhost")
@@ -83,25 +96,64 @@ def answer(
 
 
 def _read(method: str, path: str, headers: Mapping[str, str], body: bytes) -> dict[str, object]:
-    """The fields of a request that may be drawn."""
-    if method != "POST" or path.partition("?")[0] != GENERATIONS:
+    """The fields of a request that may be drawn; of an edit, with its first picture."""
+    path = path.partition("?")[0]
+    if method != "POST" or path not in (GENERATIONS, EDITS):
         raise RequestError(404, "404", "Resource not found")
     if not headers.get("api-key") and not headers.get("authorization", "").startswith("Bearer "):
         raise RequestError(
             401, "401", "Access denied due to invalid subscription key or wrong API endpoint."
         )
+    is_edit = path == EDITS
+    fields = _read_form(headers, body) if is_edit else _read_json(body)
+    for name in ("model", "prompt"):
+        if not fields.get(name):
+            raise RequestError(400, "invalid_request", f"'{name}' is required.")
+    for name, value in fields.items():
+        if not (is_edit and name == "image"):
+            _check(name, value)
+    return fields
+
+
+def _read_json(body: bytes) -> dict[str, object]:
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
         raise RequestError(400, "invalid_request", "The request body is not a JSON object.")
-    for name in ("model", "prompt"):
-        if not fields.get(name):
-            raise RequestError(400, "invalid_request", f"'{name}' is required.")
-    for name, value in fields.items():
-        _check(name, value)
     return fields
+
+
+def _read_form(headers: Mapping[str, str], body: bytes) -> dict[str, object]:
+    """The fields of an edit as JSON would have them; ``image`` is the first picture."""
+    try:
+        parts = read_form(headers.get("content-type", ""), body)
+    except ValueError as error:
+        raise RequestError(400, "invalid_request", str(error)) from None
+    fields: dict[str, object] = {}
+    for part in parts:
+        if not part.is_file:
+            text = part.content.decode(errors="replace")
+            fields[part.name] = text if _FIELDS.get(part.name, str) is str else _parse_json(text)
+    files = [part for part in parts if part.is_file]
+    if not files or any(part.name != "image" for part in files):
+        what = "File must be attached in a form field with a name starting with 'image'."
+        raise RequestError(400, "invalid_request", what)
+    if len(files) > MAX_REFERENCES:
+        what = "Only 1 to 5 image files are supported for edit requests."
+        raise RequestError(400, "invalid_request", what)
+    for part in files:
+        if MEDIA_TYPES.get(format_of(part.content[:HEAD_BYTES]) or "") != part.media_type:
+            raise RequestError(400, "invalid_request", "A file is neither a JPEG nor a PNG.")
+    return {**fields, "image": files[0].content}
+
+
+def _parse_json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _check(name: str, value: object) -> None:
@@ -117,7 +169,14 @@ def _check(name: str, value: object) -> None:
 def _draw(fields: dict[str, object], draw: Draw) -> dict[str, object]:
     """The content of a successful answer."""
     prompt, deployment = str(fields["prompt"]), str(fields["model"])
-    width, height = _size(fields, find(deployment).max_pixels or _MAX_PIXELS)
+    model = find(deployment)
+    image = fields.get("image")
+    if isinstance(image, bytes) and not model.edits:
+        raise _unsupported("this model does not edit pictures.")
+    if isinstance(image, bytes) and not {"width", "height", "auto_aspect_ratio"} & fields.keys():
+        width, height = _size_like(image)
+    else:
+        width, height = _size(fields, model.max_pixels or _MAX_PIXELS)
     background = fields.get("background")
     if background is not None and background not in BACKGROUNDS:
         raise _unsupported("'background' must be transparent or opaque.")
@@ -129,7 +188,7 @@ def _draw(fields: dict[str, object], draw: Draw) -> dict[str, object]:
         "usage": {
             "num_output_tokens": width * height // PIXELS_PER_OUTPUT_TOKEN,
             "num_input_text_tokens": len(prompt.split()),
-            "num_input_image_tokens": 0,
+            "num_input_image_tokens": TOKENS_PER_REFERENCE if image else 0,
         },
         "data": [{"b64_json": base64.b64encode(picture).decode("ascii")}],
     }
@@ -147,6 +206,22 @@ def _size(fields: dict[str, object], max_pixels: int) -> tuple[int, int]:
     if width * height > max_pixels:
         raise _unsupported(f"the picture must have at most {max_pixels} pixels.")
     return width, height
+
+
+def _size_like(image: bytes) -> tuple[int, int]:
+    """The size of an edit of ``image``: of its shape, about a megapixel, as was observed."""
+    try:
+        picture = decode(BytesIO(image), format_of(image[:HEAD_BYTES]) or "")
+    except PictureError as error:
+        raise RequestError(400, "invalid_request", f"A file {error}.") from None
+    ratio = picture.width / picture.height
+    longest = SAFE_MAX_PIXELS // MIN_SIDE // SIDE_STEP * SIDE_STEP
+    width, height = (math.sqrt(SAFE_MAX_PIXELS * part) for part in (ratio, 1 / ratio))
+    return _snap(min(width, longest)), _snap(min(height, longest))
+
+
+def _snap(side: float) -> int:
+    return max(MIN_SIDE, int(side // SIDE_STEP) * SIDE_STEP)
 
 
 def _unsupported(what: str) -> RequestError:

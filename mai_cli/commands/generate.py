@@ -38,6 +38,16 @@ PromptFile = Annotated[
         rich_help_panel=PICTURE,
     ),
 ]
+Image = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--image",
+        "-i",
+        metavar="PATH",
+        help="A reference picture to edit or start from. May be repeated, up to 5 times.",
+        rich_help_panel=PICTURE,
+    ),
+]
 Count = Annotated[
     int,
     typer.Option(
@@ -159,6 +169,7 @@ def generate(
     context: typer.Context,
     prompt: Prompt = None,
     prompt_file: PromptFile = None,
+    image: Image = None,
     count: Count = 1,
     size: Size = None,
     background: Background = None,
@@ -186,6 +197,7 @@ def generate(
     mai generate "a lighthouse at dawn"
     mai generate "a lighthouse at dawn" -s 16:9 -o hero.png
     mai generate -f prompt.txt -n 4 -o drafts/
+    mai generate "make it night" -i hero.png -o night.png
     mai generate "a red fox" -d mai-image-26 -d mai-image-26-flash
     mai generate "a red fox" --offline
     """
@@ -217,6 +229,7 @@ def generate(
         background=background,
         web_grounding=web_grounding,
         params=parse_params(param or []),
+        images=parts.references(image or []),
     )
     outputs = parse_outputs(
         output or [],

@@ -20,6 +20,9 @@ SAFE_MAX_PIXELS = 1_048_576
 PIXELS_PER_OUTPUT_TOKEN = 1024
 """Fits every published ``usage``, for example 1024x1024 = 1024 tokens. An observation."""
 
+TOKENS_PER_REFERENCE = 1024
+"""Of a reference picture of about a megapixel, for estimates only. An observation."""
+
 CHARACTERS_PER_TEXT_TOKEN = 4
 """A rule of thumb, for estimates only; the tokenizer is not published."""
 
@@ -59,6 +62,7 @@ class Model:
     version: date | None = None
     max_pixels: int | None = None
     edits: bool = True
+    edit_size: bool = True
     auto_size: bool = True
     web_grounding: bool = True
     background: bool = True
@@ -100,6 +104,7 @@ MODELS = (
         version=date(2026, 2, 20),
         max_pixels=1_048_576,
         edits=False,
+        edit_size=False,
         auto_size=False,
         web_grounding=False,
         background=False,
@@ -113,6 +118,7 @@ MODELS = (
         version=date(2026, 4, 9),
         max_pixels=1_048_576,
         edits=False,
+        edit_size=False,
         auto_size=False,
         web_grounding=False,
         background=False,
@@ -125,6 +131,7 @@ MODELS = (
         "MAI-Image-2.5",
         version=date(2026, 6, 2),
         max_pixels=1_048_576,
+        edit_size=False,
         auto_size=False,
         web_grounding=False,
         background=False,
@@ -136,6 +143,7 @@ MODELS = (
         "MAI-Image-2.5-Flash",
         version=date(2026, 6, 2),
         max_pixels=1_048_576,
+        edit_size=False,
         auto_size=False,
         web_grounding=False,
         background=False,
@@ -148,6 +156,7 @@ MODELS = (
         "MAI-Image-2.5-Pro",
         version=date(2026, 6, 19),
         max_pixels=1_048_576,
+        edit_size=False,
         auto_size=False,
         web_grounding=False,
         background=False,
@@ -160,6 +169,8 @@ MODELS = (
         version=date(2026, 7, 31),
         # The how-to page says 1,048,576; the newer model list and live users say 2,359,296.
         max_pixels=2_359_296,
+        # Whether an edit takes a size: the Azure provider of the AI SDK sends one, another client
+        # was refused. So one is sent only where the user asks for it.
         background=False,
         price=Price(5, 8, 38, _PRICED_26, _BLOG_26),
         source=_LEARN,

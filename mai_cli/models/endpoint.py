@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 GENERATIONS = "/mai/v1/images/generations"
+EDITS = "/mai/v1/images/edits"
 
 # What may follow the base in an address copied from a portal, a sample or another tool. A path
 # that matches none of these is the prefix of a gateway, and is kept.
@@ -34,6 +35,11 @@ class Endpoint:
     def generations_url(self) -> str:
         """Where a picture is asked for."""
         return self.base + GENERATIONS
+
+    @property
+    def edits_url(self) -> str:
+        """Where a picture is asked for that starts from others."""
+        return self.base + EDITS
 
     @property
     def host(self) -> str:

@@ -180,6 +180,7 @@ DEPLOYMENT_KEYS = (
     Key("model", _text, "the model behind this deployment"),
     Key("max_pixels", _pixels, "the most pixels that it draws"),
     Key("edits", _switch, "whether it takes reference pictures"),
+    Key("edit_size", _switch, "whether a size may be asked for with reference pictures"),
     Key("auto_size", _switch, "whether it can choose the size"),
     Key("web_grounding", _switch, "whether it can look things up"),
     Key("background", _switch, "whether it can leave the background out"),

@@ -15,6 +15,7 @@ class Item:
     model: str | None
     url: str | None
     body: dict[str, object]
+    images: list[str]
     outputs: list[str]
     cost_usd: float | None
 

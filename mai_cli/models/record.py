@@ -62,7 +62,7 @@ class Record:
     offline: bool
     request: dict[str, object]
     seconds: float | None = None
-    images: list[object] = field(default_factory=list)
+    images: list[dict[str, object]] = field(default_factory=list)
     profile: str | None = None
     master: Master | None = None
     exports: list[Export] = field(default_factory=list)
@@ -100,6 +100,7 @@ class Record:
             profile=profile,
             offline=endpoint is None,
             request=request.settings,
+            images=[image.to_json() for image in request.images],
             tags=tags or [],
             rerun_of=rerun_of,
         )

@@ -8,8 +8,12 @@ from mai_cli.errors import UsageError
 from mai_cli.models.catalogue import (
     CHARACTERS_PER_TEXT_TOKEN,
     PIXELS_PER_OUTPUT_TOKEN,
+    SAFE_MAX_PIXELS,
+    TOKENS_PER_REFERENCE,
     Model,
 )
+from mai_cli.models.endpoint import Endpoint
+from mai_cli.models.reference import MAX_REFERENCES, Reference
 from mai_cli.models.size import Size
 
 BACKGROUNDS = ("transparent", "opaque")
@@ -17,6 +21,7 @@ BACKGROUNDS = ("transparent", "opaque")
 _OWN_OPTION = {
     "model": "--deployment",
     "prompt": "PROMPT",
+    "image": "--image",
     "width": "--size",
     "height": "--size",
     "auto_aspect_ratio": "--size auto",
@@ -30,7 +35,10 @@ _OWN_OPTION = {
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """What is asked of a deployment. ``size`` is ``None`` where the service chooses it.
+    """What is asked of a deployment: a picture from a prompt, or an edit of ``images``.
+
+    ``size`` is ``None`` where the service chooses it; ``auto_size`` then asks for the shape that
+    suits the prompt, else an edit keeps the shape of its first reference.
 
     Raises:
         UsageError: The prompt is empty, or the model does not offer what is asked for.
@@ -39,7 +47,9 @@ class ImageRequest:
     prompt: str
     deployment: str
     model: Model
-    size: Size | None
+    size: Size | None = None
+    auto_size: bool = False
+    images: Sequence[Reference] = ()
     background: str | None = None
     web_grounding: bool = False
     params: Mapping[str, object] = field(default_factory=dict)
@@ -63,6 +73,20 @@ class ImageRequest:
                 code="bad_option",
                 hint="Write it in UTF-8.",
             )
+        if len(self.images) > MAX_REFERENCES:
+            raise UsageError(
+                f"There are {len(self.images)} reference pictures.",
+                code="bad_option",
+                hint=f"A model takes {MAX_REFERENCES} at most.",
+            )
+        if self.images and not self.model.edits:
+            raise self._not_offered("--image")
+        if self.images and self.size and not self.model.edit_size:
+            raise UsageError(
+                f"{self._who} takes no size together with reference pictures.",
+                code="not_offered",
+                hint="Leave out --size: an edit keeps the shape of its first reference.",
+            )
         if self.background and not self.model.background:
             raise self._not_offered("--background")
         if self.web_grounding and not self.model.web_grounding:
@@ -70,10 +94,18 @@ class ImageRequest:
 
     def _not_offered(self, option: str) -> UsageError:
         return UsageError(
-            f"{self.model.name} does not offer {option}.",
+            f"{self._who} does not offer {option}.",
             code="not_offered",
             hint=f"Leave out {option}, or use a deployment of a newer model.",
         )
+
+    @property
+    def _who(self) -> str:
+        return self.model.name or "The model behind this deployment"
+
+    def url(self, endpoint: Endpoint) -> str:
+        """Where this is asked for."""
+        return endpoint.edits_url if self.images else endpoint.generations_url
 
     @property
     def settings(self) -> dict[str, object]:
@@ -85,7 +117,7 @@ class ImageRequest:
         fields: dict[str, object] = {}
         if self.size:
             fields |= {"width": self.size.width, "height": self.size.height}
-        else:
+        elif self.auto_size:
             fields["auto_aspect_ratio"] = True
         if self.background:
             fields["background"] = self.background
@@ -95,7 +127,7 @@ class ImageRequest:
 
     @property
     def body(self) -> dict[str, object]:
-        """The JSON body of the request."""
+        """The fields of the request; ``images`` are sent beside them."""
         return {"model": self.deployment, "prompt": self.prompt, **self.settings}
 
     @property
@@ -103,11 +135,13 @@ class ImageRequest:
         """US dollars, or ``None`` where the price or the size is not known beforehand."""
         price = self.model.price
         pixels = self.size.pixels if self.size else self.model.max_pixels
+        if self.images and not self.size and not self.auto_size:
+            pixels = SAFE_MAX_PIXELS  # edits were seen to have about as many
         if price is None or pixels is None:
             return None
         return price.cost(
             text_tokens=-(-len(self.prompt) // CHARACTERS_PER_TEXT_TOKEN),
-            image_tokens=0,
+            image_tokens=len(self.images) * TOKENS_PER_REFERENCE,
             output_tokens=-(-pixels // PIXELS_PER_OUTPUT_TOKEN),
         )
 

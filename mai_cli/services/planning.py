@@ -17,8 +17,9 @@ def plan(order: Order) -> Plan:
                 action="draw",
                 deployment=request.deployment,
                 model=request.model.name,
-                url=order.endpoint.generations_url if order.endpoint else None,
+                url=request.url(order.endpoint) if order.endpoint else None,
                 body=request.body,
+                images=[str(image.path) for image in request.images],
                 outputs=[*files, "-"] if order.outputs.to_stdout else files,
                 cost_usd=request.estimated_cost if order.endpoint else 0.0,
             )

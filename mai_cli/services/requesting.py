@@ -5,6 +5,7 @@ from datetime import date
 
 from mai_cli.errors import ConfigError, UsageError
 from mai_cli.models.catalogue import NEWEST, Model, find
+from mai_cli.models.reference import Reference
 from mai_cli.models.request import ImageRequest
 from mai_cli.models.settings import Deployment, Settings
 from mai_cli.models.size import Size, parse_size
@@ -19,8 +20,11 @@ def build_requests(
     background: str | None = None,
     web_grounding: bool = False,
     params: Mapping[str, object] | None = None,
+    images: Sequence[Reference] = (),
 ) -> list[ImageRequest]:
     """``count`` requests to each deployment, all checked.
+
+    An edit of ``images`` keeps their shape: a size is asked for only where the command line does.
 
     Raises:
         UsageError: A model does not offer what is asked for, or the prompt or size is wrong.
@@ -29,11 +33,15 @@ def build_requests(
     requests = []
     for deployment in _deployments(settings):
         model = _model(settings, deployment)
+        keeps_shape = images and settings.origin("size").kind != "flag"
+        size = None if keeps_shape else _size(settings, model)
         request = ImageRequest(
             prompt=prompt,
             deployment=deployment,
             model=model,
-            size=_size(settings, model),
+            size=size,
+            auto_size=size is None and not keeps_shape,
+            images=images,
             background=background,
             web_grounding=web_grounding,
             params=params or {},

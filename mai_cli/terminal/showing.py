@@ -39,6 +39,8 @@ def show_plan(output: Output, plan: Plan) -> None:
     for item in plan.items:
         output.text(f"POST {item.url or 'to this machine (offline)'}")
         output.text(json.dumps(item.body, ensure_ascii=False))
+        for image in item.images:
+            output.text(f"Reference: {image}")
         for path in item.outputs:
             output.text(f"Output: {path}")
     count = len(plan.items)

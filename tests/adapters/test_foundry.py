@@ -44,7 +44,7 @@ def test_a_request_carries_these_headers_and_no_more(client, foundry):
     ("asked", "sent"),
     [
         ({}, {"width": 1024, "height": 1024}),
-        ({"size": None}, {"auto_aspect_ratio": True}),
+        ({"size": None, "auto_size": True}, {"auto_aspect_ratio": True}),
         (
             {"background": "transparent", "web_grounding": True},
             {"width": 1024, "height": 1024, "background": "transparent", "web_grounding": True},

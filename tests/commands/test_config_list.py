@@ -148,7 +148,7 @@ def test_get_of_what_is_not_set_exits_with_3(run, bare, key):
         (["get", "SIZE"], "There are: profile, endpoint, "),
         (["set", "profiles.work.endpont", "x"], "Did you mean 'endpoint'?"),
         (["set", "deployments.x.max_pixel", "1"], "Did you mean 'max_pixels'?"),
-        (["set", "deployments.x.size", "1:1"], "Did you mean 'auto_size'?"),
+        (["set", "deployments.x.size", "1:1"], "Did you mean 'edit_size'?"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -203,6 +203,7 @@ def test_a_deployment_has_the_documented_facts():
         "model",
         "max_pixels",
         "edits",
+        "edit_size",
         "auto_size",
         "web_grounding",
         "background",

@@ -12,6 +12,7 @@ def item(cost_usd: float | None) -> Item:
         model="MAI-Image-2.6",
         url="https://contoso.services.ai.azure.com/mai/v1/images/generations",
         body=BODY,
+        images=["/x/hare.png"],
         outputs=["/x/fox.png"],
         cost_usd=cost_usd,
     )
@@ -41,6 +42,7 @@ def test_a_plan_is_the_documented_object():
                 "model": "MAI-Image-2.6",
                 "url": "https://contoso.services.ai.azure.com/mai/v1/images/generations",
                 "body": BODY,
+                "images": ["/x/hare.png"],
                 "outputs": ["/x/fox.png"],
                 "cost_usd": 0.038962,
             }

@@ -55,7 +55,7 @@ def test_the_body_has_what_newer_models_offer_where_it_is_asked_for():
 
 
 def test_no_sides_are_sent_where_the_service_chooses_them():
-    assert request(size=None).settings == {"auto_aspect_ratio": True}
+    assert request(size=None, auto_size=True).settings == {"auto_aspect_ratio": True}
 
 
 def test_the_settings_are_the_body_without_deployment_and_prompt():
@@ -106,7 +106,13 @@ def test_what_the_model_does_not_offer_is_refused(model, changes, option):
 
 
 def test_everything_may_be_asked_of_a_model_that_is_not_known():
-    asked = request(model=Model.unknown(), size=None, background="opaque", web_grounding=True)
+    asked = request(
+        model=Model.unknown(),
+        size=None,
+        auto_size=True,
+        background="opaque",
+        web_grounding=True,
+    )
 
     assert asked.settings == {
         "auto_aspect_ratio": True,

@@ -19,7 +19,7 @@ SETTINGS = (
     "endpoint, auth, scope, deployment, model, size, timeout, private, gallery, history, filename"
 )
 FACTS = (
-    "model, max_pixels, edits, auto_size, web_grounding, background, price_text_in, "
+    "model, max_pixels, edits, edit_size, auto_size, web_grounding, background, price_text_in, "
     "price_image_in, price_image_out"
 )
 ALL = f"There are: {SETTINGS}, profiles, deployments."

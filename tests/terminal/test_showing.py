@@ -158,6 +158,7 @@ ITEM = Item(
     model="MAI-Image-2.6",
     url="https://contoso.services.ai.azure.com/mai/v1/images/generations",
     body={"model": "mai-image-26", "prompt": "ein Fuchs im Schnee, 雪", "width": 1024},
+    images=["/x/hare.png"],
     outputs=["/x/a.png", "/x/b.png"],
     cost_usd=0.038962,
 )
@@ -169,6 +170,7 @@ def test_a_plan_says_what_would_be_sent_and_made_and_paid(capfdbinary):
     assert out.decode() == (
         "POST https://contoso.services.ai.azure.com/mai/v1/images/generations\n"
         '{"model": "mai-image-26", "prompt": "ein Fuchs im Schnee, 雪", "width": 1024}\n'
+        "Reference: /x/hare.png\n"
         "Output: /x/a.png\n"
         "Output: /x/b.png\n"
         "1 picture, about $0.04. Nothing was sent.\n"
@@ -199,10 +201,10 @@ def test_a_plan_for_this_machine_has_no_address(capfdbinary):
 
 def test_a_prompt_in_a_plan_does_not_act_on_the_terminal(capfdbinary):
     body = {"prompt": "\x1b[31m \x9b \u202e\nnew line"}
-    show_plan(Output(), Plan([replace(ITEM, body=body, outputs=["/x/\x1b.png"])]))
+    show_plan(Output(), Plan([replace(ITEM, body=body, images=["\x1b"], outputs=["/x/\x1b.png"])]))
     out = capfdbinary.readouterr().out.decode()
     assert not {"\x1b", "\x9b", "\u202e"} & set(out)
-    assert len(out.splitlines()) == 4
+    assert len(out.splitlines()) == 5
 
 
 def test_as_json_a_plan_is_one_object(capfdbinary):
