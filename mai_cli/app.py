@@ -13,6 +13,7 @@ from mai_cli.parts import Parts
 
 COMMANDS = {
     "generate": "Make pictures from a prompt.",
+    "history": "What was made, and from what.",
     "config": "Settings, signing in, and a doctor.",
 }
 """Each with the first line of its help; its module is loaded when it is called."""

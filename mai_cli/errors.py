@@ -101,6 +101,7 @@ class UsageError(MaiError):
         "not_offered": "the model does not offer what was asked for",
         "bad_output": "the output cannot be written in this form or at this place",
         "output_exists": "an output exists already",
+        "no_record": "no record of the history is meant, or more than one",
     }
 
 
@@ -113,6 +114,7 @@ class ConfigError(MaiError):
         "bad_setting": "a setting has a value that cannot be used",
         "bad_config_file": "the configuration file cannot be read",
         "cannot_write": "the configuration cannot be written",
+        "cannot_read": "the history cannot be read",
         "cannot_store": "the gallery or the history cannot be written; nothing was sent",
         "redirected": "the endpoint answered with a redirect, which is not followed",
     }

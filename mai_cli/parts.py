@@ -14,24 +14,31 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from mai_cli.errors import AuthError, ConfigError, MaiError, UsageError
-from mai_cli.terminal.output import Output, is_terminal, wants_color
+from mai_cli.terminal.output import Output, colors_of, is_terminal, wants_color
 from mai_cli.terminal.stopping import Stops
 
 if TYPE_CHECKING:
+    from mai_cli.adapters.conversion import Original
     from mai_cli.adapters.credentials import Credential
     from mai_cli.adapters.foundry import Foundry
     from mai_cli.adapters.offline import OfflineTransport
     from mai_cli.models.endpoint import Endpoint
+    from mai_cli.models.outcome import Outcome
     from mai_cli.models.reference import Reference
     from mai_cli.models.settings import ConfigFile, Origin, Settings
     from mai_cli.services.checks import Checks
     from mai_cli.services.configuring import Configuration
+    from mai_cli.services.exporting import Exporting
+    from mai_cli.services.finding import Finding
     from mai_cli.services.generation import Generation
     from mai_cli.services.keys import Keys
     from mai_cli.services.setup import Setup
     from mai_cli.stores.paths import Paths
+    from mai_cli.terminal.preview import Preview
 
 T = TypeVar("T")
+
+USUAL_COLUMNS, USUAL_ROWS = 80, 24
 
 CHECK_SECONDS = 30.0
 """How long a check waits for an answer; nothing is drawn, so it comes at once."""
@@ -148,7 +155,6 @@ class Parts:
         """What makes pictures."""
         painter = self._painter(self.settings.timeout)
         from mai_cli.services.generation import Generation
-        from mai_cli.stores import atomic
         from mai_cli.stores.gallery import Gallery
         from mai_cli.stores.history import History
 
@@ -156,10 +162,33 @@ class Parts:
             painter=painter,
             gallery=Gallery(self.settings.gallery, self.settings.filename),
             history=History(self.settings.history),
-            disk=atomic,
+            exporter=self.exporting,
             tell=self.output.note,
             hold=self.stops.held,
         )
+
+    @property
+    def finding(self) -> "Finding":
+        """What finds records."""
+        from mai_cli.adapters.provenance import digest, embedded_id
+        from mai_cli.services.finding import Finding
+        from mai_cli.stores.history import History
+
+        return Finding(History(self.settings.history), embedded_id=embedded_id, digest=digest)
+
+    @property
+    def exporting(self) -> "Exporting":
+        """What makes files of masters."""
+        from mai_cli.adapters.provenance import stamp
+        from mai_cli.services.exporting import Exporting
+        from mai_cli.stores import atomic
+
+        def decode(master: Path) -> "Original":
+            from mai_cli.adapters.conversion import Original
+
+            return Original(master)
+
+        return Exporting(disk=atomic, stamp=stamp, decode=decode, tell=self.output.note)
 
     @property
     def endpoint(self) -> "Endpoint | None":
@@ -342,9 +371,55 @@ class Parts:
         """Whether results go to a person."""
         return is_terminal(sys.stdout)
 
+    def preview(self) -> "Preview | None":
+        """What shows pictures in the terminal, if they are to be shown and it can.
+
+        Unless the settings say, where both streams are a terminal. Never into a pipe.
+        """
+        wanted = self.settings.preview
+        if wanted is None:
+            wanted = self.stdout_is_terminal and not self.output.json
+        if not wanted or not self._is_screen:
+            return None
+        from mai_cli.adapters.thumbnails import shrink
+        from mai_cli.terminal.asking import ask_terminal
+        from mai_cli.terminal.preview import Preview
+
+        colors = colors_of(sys.stderr, self._environ) if self.output.color else 0
+        size = os.get_terminal_size(sys.stderr.fileno())
+        preview = Preview(
+            shrink,
+            self.output.screen,
+            ask_terminal(is_shared=bool(self._environ.get("TMUX") or self._environ.get("STY"))),
+            columns=size.columns or USUAL_COLUMNS,  # some connections do not tell
+            rows=size.lines or USUAL_ROWS,
+            colors=colors,
+        )
+        return preview if preview.is_possible else None
+
+    @property
+    def _is_screen(self) -> bool:
+        """Whether stderr is a terminal on which more than plain lines may be shown."""
+        return (
+            not self.output.quiet
+            and is_terminal(sys.stderr)
+            and self._environ.get("TERM") != "dumb"
+        )
+
+    def open(self, outcome: "Outcome") -> None:
+        """Hand the picture to the system's viewer, if there is one of each."""
+        from mai_cli.adapters.viewer import open_file
+
+        files = [*outcome.results, outcome.path]
+        try:
+            if files[0]:
+                open_file(files[0])
+        except OSError as error:
+            self.output.note(f"The picture cannot be opened: {error.strerror}.")
+
     def watch(self, items: Iterable[T], total: int, *, doing: str = "Drawing") -> Iterator[T]:
         """Yield ``items``, with progress for a person on stderr, if there is one."""
-        if self.output.quiet or not is_terminal(sys.stderr) or self._environ.get("TERM") == "dumb":
+        if not self._is_screen:
             return iter(items)
         from mai_cli.terminal.progress import watch
 

@@ -58,6 +58,9 @@ def loaded(env: dict[str, str], *args: str) -> set[str]:
         ["config", "get", "size"],
         ["config", "list", "--json"],
         ["config", "path"],
+        ["history", "--help"],
+        ["history", "show", "last"],
+        ["history", "show", "picture.png"],
         [],
     ],
 )

@@ -87,16 +87,18 @@ def answer(
     """Answer one request as the service would; names in ``headers`` are in lower case."""
     trace_headers = {"apim-request-id": _guid(), "content-type": "application/json"}
     try:
-        fields = _read(method, path, headers, body)
-        content = _draw(fields, draw)
+        fields, images = _read(method, path, headers, body)
+        content = _draw(fields, images, draw)
         return Reply(200, json.dumps(content).encode(), trace_headers)
     except RequestError as error:
         envelope = {"error": {"code": error.code, "message": str(error)}}
         return Reply(error.status, json.dumps(envelope).encode(), trace_headers)
 
 
-def _read(method: str, path: str, headers: Mapping[str, str], body: bytes) -> dict[str, object]:
-    """The fields of a request that may be drawn; of an edit, with its first picture."""
+def _read(
+    method: str, path: str, headers: Mapping[str, str], body: bytes
+) -> tuple[dict[str, object], list[bytes]]:
+    """The fields of a request that may be drawn, and the pictures of an edit."""
     path = path.partition("?")[0]
     if method != "POST" or path not in (GENERATIONS, EDITS):
         raise RequestError(404, "404", "Resource not found")
@@ -104,15 +106,17 @@ def _read(method: str, path: str, headers: Mapping[str, str], body: bytes) -> di
         raise RequestError(
             401, "401", "Access denied due to invalid subscription key or wrong API endpoint."
         )
-    is_edit = path == EDITS
-    fields = _read_form(headers, body) if is_edit else _read_json(body)
+    images: list[bytes] = []
+    if path == EDITS:
+        fields, images = _read_form(headers, body)
+    else:
+        fields = _read_json(body)
     for name in ("model", "prompt"):
         if not fields.get(name):
             raise RequestError(400, "invalid_request", f"'{name}' is required.")
     for name, value in fields.items():
-        if not (is_edit and name == "image"):
-            _check(name, value)
-    return fields
+        _check(name, value)
+    return fields, images
 
 
 def _read_json(body: bytes) -> dict[str, object]:
@@ -125,8 +129,8 @@ def _read_json(body: bytes) -> dict[str, object]:
     return fields
 
 
-def _read_form(headers: Mapping[str, str], body: bytes) -> dict[str, object]:
-    """The fields of an edit as JSON would have them; ``image`` is the first picture."""
+def _read_form(headers: Mapping[str, str], body: bytes) -> tuple[dict[str, object], list[bytes]]:
+    """The fields of an edit as JSON would have them, and its pictures."""
     try:
         parts = read_form(headers.get("content-type", ""), body)
     except ValueError as error:
@@ -146,7 +150,7 @@ def _read_form(headers: Mapping[str, str], body: bytes) -> dict[str, object]:
     for part in files:
         if MEDIA_TYPES.get(format_of(part.content[:HEAD_BYTES]) or "") != part.media_type:
             raise RequestError(400, "invalid_request", "A file is neither a JPEG nor a PNG.")
-    return {**fields, "image": files[0].content}
+    return fields, [part.content for part in files]
 
 
 def _parse_json(text: str) -> object:
@@ -166,15 +170,14 @@ def _check(name: str, value: object) -> None:
         raise RequestError(400, "invalid_request", f"'{name}' has the wrong type.")
 
 
-def _draw(fields: dict[str, object], draw: Draw) -> dict[str, object]:
+def _draw(fields: dict[str, object], images: list[bytes], draw: Draw) -> dict[str, object]:
     """The content of a successful answer."""
     prompt, deployment = str(fields["prompt"]), str(fields["model"])
     model = find(deployment)
-    image = fields.get("image")
-    if isinstance(image, bytes) and not model.edits:
+    if images and not model.edits:
         raise _unsupported("this model does not edit pictures.")
-    if isinstance(image, bytes) and not {"width", "height", "auto_aspect_ratio"} & fields.keys():
-        width, height = _size_like(image)
+    if images and not {"width", "height", "auto_aspect_ratio"} & fields.keys():
+        width, height = _size_like(images[0])
     else:
         width, height = _size(fields, model.max_pixels or _MAX_PIXELS)
     background = fields.get("background")
@@ -188,7 +191,7 @@ def _draw(fields: dict[str, object], draw: Draw) -> dict[str, object]:
         "usage": {
             "num_output_tokens": width * height // PIXELS_PER_OUTPUT_TOKEN,
             "num_input_text_tokens": len(prompt.split()),
-            "num_input_image_tokens": TOKENS_PER_REFERENCE if image else 0,
+            "num_input_image_tokens": TOKENS_PER_REFERENCE * len(images),
         },
         "data": [{"b64_json": base64.b64encode(picture).decode("ascii")}],
     }

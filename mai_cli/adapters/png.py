@@ -33,6 +33,11 @@ class PngScan:
         self._kinds: set[bytes] = set()
         self._started = False
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the picture is whole; what may follow its end does not count."""
+        return b"IEND" in self._kinds and self._crc is None
+
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
         self._digest.update(data)
@@ -44,7 +49,7 @@ class PngScan:
 
     def finish(self) -> Picture | None:
         """What the picture is, if it is whole; else ``None``, and ``problem`` says why not."""
-        if not self.problem and not (b"IEND" in self._kinds and self._crc is None):
+        if not self.problem and not self.has_ended:
             self.problem = "it ends before it is complete" if self._bytes else "it is empty"
         if self.problem:
             return None

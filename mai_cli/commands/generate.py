@@ -7,6 +7,7 @@ import typer
 
 from mai_cli.commands.help import HelpCommand
 from mai_cli.commands.options import (
+    DISPLAY,
     FOUNDRY,
     MONEY,
     OUTPUT,
@@ -93,8 +94,8 @@ OutputPath = Annotated[
         "--output",
         "-o",
         metavar="PATH",
-        help="A copy: a .png file, a folder, or '-' for the picture itself on stdout. May be "
-        "repeated. The gallery keeps the master in any case.",
+        help="An export: a .png, .webp, .jpg or .avif file, a folder, or '-' for the picture "
+        "itself on stdout. May be repeated. The gallery keeps the master in any case.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -102,11 +103,58 @@ Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="Replace an existing output.", rich_help_panel=OUTPUT),
 ]
+Resize = Annotated[
+    str | None,
+    typer.Option(
+        "--resize",
+        metavar="WxH",
+        help="Size of the outputs in pixels: 800x600, or 800x or x600 to keep the shape.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+FitInto = Annotated[
+    Literal["cover", "contain", "stretch"] | None,
+    typer.Option(
+        "--fit",
+        help="Into WxH: cut off what is too much (cover), stay smaller on one side (contain), or "
+        "distort (stretch).  [default: cover]",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Quality = Annotated[
+    int | None,
+    typer.Option(
+        "--quality",
+        metavar="N",
+        min=1,
+        max=100,
+        help="Of lossy outputs, 1 to 100.  [default: jpeg 90, webp 85, avif 75]",
+        rich_help_panel=OUTPUT,
+    ),
+]
+MaxKb = Annotated[
+    int | None,
+    typer.Option(
+        "--max-kb",
+        metavar="N",
+        min=1,
+        help="The best quality that fits into N kB (1000 bytes each), up to --quality.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+NoMetadata = Annotated[
+    bool,
+    typer.Option(
+        "--no-metadata",
+        help="Outputs say nothing of prompt, model, id and time, nor that they are AI's.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Private = Annotated[
     bool,
     typer.Option(
         "--private",
-        help="Write the prompt into no file: no history, no file name.",
+        help="Write the prompt into no file: no history, no metadata, no file name.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -114,6 +162,20 @@ Tag = Annotated[
     list[str] | None,
     typer.Option(
         "--tag", metavar="TAG", help="For the history. May be repeated.", rich_help_panel=OUTPUT
+    ),
+]
+ShowPreview = Annotated[
+    bool | None,
+    typer.Option(
+        "--preview/--no-preview",
+        help="Show the pictures in the terminal.  [default: where both streams are a terminal]",
+        rich_help_panel=DISPLAY,
+    ),
+]
+Open = Annotated[
+    bool,
+    typer.Option(
+        "--open", help="Open each picture in the system's viewer.", rich_help_panel=DISPLAY
     ),
 ]
 Deployment = Annotated[
@@ -177,6 +239,11 @@ def generate(
     param: Param = None,
     output: OutputPath = None,
     overwrite: Overwrite = False,
+    resize: Resize = None,
+    fit: FitInto = None,
+    quality: Quality = None,
+    max_kb: MaxKb = None,
+    no_metadata: NoMetadata = False,
     private: Private = False,
     tag: Tag = None,
     deployment: Deployment = None,
@@ -186,6 +253,8 @@ def generate(
     offline: Offline = False,
     retry_lost: RetryLost = False,
     dry_run: DryRun = False,
+    preview: ShowPreview = None,
+    open_: Open = False,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -201,12 +270,13 @@ def generate(
     mai generate "a red fox" -d mai-image-26 -d mai-image-26-flash
     mai generate "a red fox" --offline
     """
+    from mai_cli.models.recipe import parse_recipe
     from mai_cli.models.request import parse_params
     from mai_cli.services.generation import Order
-    from mai_cli.services.outputs import check_targets, parse_outputs
+    from mai_cli.services.outputs import check_sizes, check_targets, parse_outputs
     from mai_cli.services.planning import plan
     from mai_cli.services.requesting import build_requests, notes
-    from mai_cli.terminal.showing import show_outcome, show_plan
+    from mai_cli.terminal.showing import show_outcome, show_plan, show_preview
 
     parts: Parts = context.obj
     flags = {
@@ -215,6 +285,8 @@ def generate(
         "deployment": tuple(deployment or ()) or None,
         "model": model,
         "timeout": timeout,
+        "preview": preview,
+        "metadata": False if no_metadata else None,
         "private": private or None,
         "offline": offline or None,
     }
@@ -233,6 +305,7 @@ def generate(
     )
     outputs = parse_outputs(
         output or [],
+        parse_recipe(resize, fit, quality, max_kb),
         pictures=len(requests),
         json=json,
         stdout_is_terminal=parts.stdout_is_terminal,
@@ -243,12 +316,14 @@ def generate(
         endpoint=endpoint,
         profile=settings.profile,
         overwrite=overwrite,
+        metadata=settings.metadata,
         private=settings.private,
         tags=tag or [],
         retry_lost=retry_lost,
     )
     for note in notes(requests, datetime.now(UTC).date()):
         parts.output.note(note)
+    check_sizes(outputs, [request.size for request in requests if request.size])
     check_targets(outputs, order.numbers, overwrite=overwrite)
     if dry_run:
         show_plan(parts.output, plan(order))
@@ -257,10 +332,15 @@ def generate(
     outcomes = parts.watch(parts.generation.run(order), len(requests))
     try:
         with parts.stops.listening():
+            screen = parts.preview()
             for outcome in outcomes:
                 if not outcome.asked_again:
                     codes.append(outcome.exit_code)
                 show_outcome(parts.output, outcome, to_stdout=outputs.to_stdout)
+                if screen:
+                    show_preview(parts.output, screen, outcome)
+                if open_:
+                    parts.open(outcome)
     except MaiError as error:
         parts.output.error(error)
         codes.append(error.exit_code)

@@ -167,6 +167,8 @@ KEYS = (
     Key("model", _text, "the model behind it, where its name does not tell"),
     Key("size", _size, "such as 1280x832, 16:9, wide or auto"),
     Key("timeout", _number(1, MAX_TIMEOUT_SECONDS, "of seconds "), "seconds to wait for a picture"),
+    Key("preview", _switch, "whether pictures are shown in the terminal"),
+    Key("metadata", _switch, "false: nothing about its origin goes into an output"),
     Key("private", _switch, "true: the prompt goes into no file"),
     Key("gallery", _path, "the folder of the masters", in_project=False, is_path=True),
     Key("history", _path, "the file of the history", in_project=False, is_path=True),

@@ -21,6 +21,14 @@ class Outcome:
     asked_again: bool = False
 
     @property
+    def results(self) -> list[Path]:
+        """The files to name: the exports if any were asked for, else the master."""
+        exports = [Path(export.path) for export in self.record.exports]
+        if exports or self.path is None or (self.error and self.error.code == "export_failed"):
+            return exports
+        return [self.path]
+
+    @property
     def exit_code(self) -> ExitCode:
         """What this picture alone would make of the run."""
         return self.error.exit_code if self.error else ExitCode.OK

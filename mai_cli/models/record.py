@@ -33,7 +33,10 @@ class Master:
 
 @dataclass(frozen=True)
 class Export:
-    """A picture made from the master, where the user asked for it. ``path`` is absolute."""
+    """A picture made from the master, where the user asked for it. ``path`` is absolute.
+
+    ``content_credentials`` says whether it still carries the master's, which a conversion cannot.
+    """
 
     path: str
     format: str
@@ -41,6 +44,7 @@ class Export:
     height: int
     bytes: int
     sha256: str
+    content_credentials: bool
 
 
 @dataclass(frozen=True)

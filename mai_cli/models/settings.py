@@ -104,6 +104,8 @@ class Settings:
     model: str | None = None
     size: str = DEFAULT_SIZE
     timeout: float = DEFAULT_TIMEOUT_SECONDS
+    preview: bool | None = None
+    metadata: bool = True
     private: bool = False
     filename: str = DEFAULT_FILENAME
     offline: bool = False

@@ -17,14 +17,14 @@ from mai_cli.errors import (
     StoppedError,
     StorageError,
     UnknownError,
-    UsageError,
 )
 from mai_cli.models.answer import Answer, Kept
 from mai_cli.models.endpoint import Endpoint
 from mai_cli.models.outcome import Outcome
-from mai_cli.models.record import Export, Master, Record
+from mai_cli.models.record import Master, Record
 from mai_cli.models.request import ImageRequest
-from mai_cli.services.outputs import FORMATS, Target, Targets
+from mai_cli.services.exporting import Exported
+from mai_cli.services.outputs import Target, Targets
 from mai_cli.services.retrying import Attempts, Patience, ask
 
 MAX_LOST = 3
@@ -80,14 +80,24 @@ class History(Protocol):
         """Put the state of ``record`` on disk."""
 
 
-class Disk(Protocol):
-    """Writes outputs."""
+class Exporter(Protocol):
+    """Makes the outputs of a picture that is safe."""
 
-    def prepare(self, folder: Path, /) -> None:
-        """See that ``folder`` is there and can be written."""
+    def prepare(self, targets: Sequence[Target], /) -> None:
+        """See that outputs can be written."""
 
-    def copy(self, source: Path, target: Path, /, *, overwrite: bool) -> None:
-        """Copy a file, whole or not at all."""
+    def export(
+        self,
+        master: Path,
+        record: Record,
+        targets: Sequence[Target],
+        number: int | None,
+        /,
+        *,
+        overwrite: bool,
+        metadata: bool,
+    ) -> Exported:
+        """Make them; one that fails does not stop the others."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,7 @@ class Order:
     endpoint: Endpoint | None
     profile: str | None = None
     overwrite: bool = False
+    metadata: bool = True
     private: bool = False
     tags: Sequence[str] = ()
     retry_lost: bool = False
@@ -123,7 +134,7 @@ class Generation:
         painter: Painter,
         gallery: Gallery,
         history: History,
-        disk: Disk,
+        exporter: Exporter,
         tell: Callable[[str], None],
         hold: Callable[[], AbstractContextManager[None]] = nullcontext,
         clock: Callable[[], float] = time.monotonic,
@@ -134,7 +145,7 @@ class Generation:
         self._painter = painter
         self._gallery = gallery
         self._history = history
-        self._disk = disk
+        self._exporter = exporter
         self._tell = tell
         self._hold = hold
         self._clock = clock
@@ -153,7 +164,7 @@ class Generation:
             AuthError: There is nothing to sign in with; the request was not sent.
             ConfigError: The gallery or the history cannot be written; the request was not sent.
         """
-        self._prepare(order)
+        self._exporter.prepare(order.outputs.files)
         refusals = 0
         for request, number in zip(order.requests, order.numbers, strict=True):
             for outcome in self._one(order, request, number):
@@ -165,18 +176,6 @@ class Generation:
                 return
             if outcome.exit_code not in (ExitCode.OK, ExitCode.REFUSED):
                 return
-
-    def _prepare(self, order: Order) -> None:
-        """Make the folders of the outputs, before anything is paid for."""
-        for output in order.outputs.files:
-            try:
-                self._disk.prepare(output.folder)
-            except OSError as error:
-                raise UsageError(
-                    f"The output folder {output.folder} cannot be written: {error.strerror}.",
-                    code="bad_output",
-                    hint="Choose another place.",
-                ) from None
 
     def _one(self, order: Order, request: ImageRequest, number: int | None) -> Iterator[Outcome]:
         """One picture; with ``--retry-lost`` each answer that was lost is an outcome of its own."""
@@ -298,37 +297,19 @@ class Generation:
         master = outcome.record.master
         if outcome.path is None or master is None or not order.outputs.files:
             return outcome
-        exports: list[Export] = []
-        failures: list[str] = []
-        for output in order.outputs.files:
-            target = output.file_for(outcome.path.name, number)
-            try:
-                target = self._copy(outcome.path, target, output, overwrite=order.overwrite)
-            except FileExistsError:
-                failures.append(f"{target} appeared meanwhile and was left alone")
-            except OSError as problem:
-                failures.append(f"{target} could not be written: {problem.strerror}")
-            else:
-                exports.append(_export_of(master, target))
+        done = self._exporter.export(
+            outcome.path,
+            outcome.record,
+            order.outputs.files,
+            number,
+            overwrite=order.overwrite,
+            metadata=order.metadata,
+        )
         if outcome.error:  # it weighs more, and is told by whoever takes the outcome
-            for failure in failures:
+            for failure in done.failures:
                 self._tell(f"{failure}.")
-        exported = replace(outcome, record=replace(outcome.record, exports=exports))
-        return self._remember(exported, outcome.error or _export_error(failures, outcome.path))
-
-    def _copy(self, master: Path, target: Path, output: Target, *, overwrite: bool) -> Path:
-        """Copy ``master``; in a folder, where names are ours to choose, beside what is there."""
-        number = 1
-        while True:
-            try:
-                self._disk.copy(master, target, overwrite=overwrite)
-            except FileExistsError:
-                if not output.is_folder:
-                    raise
-                number += 1
-                target = output.path / f"{master.stem}-{number}{master.suffix}"
-            else:
-                return target
+        exported = replace(outcome, record=replace(outcome.record, exports=done.exports))
+        return self._remember(exported, outcome.error or _export_error(done.failures, outcome.path))
 
 
 def _export_error(failures: Sequence[str], master: Path) -> StorageError | None:
@@ -349,18 +330,6 @@ def _stopped(attempts: Attempts) -> MaiError:
             hint="Look before you ask again.",
         )
     return StoppedError("Stopped. Nothing was drawn.", code="stopped")
-
-
-def _export_of(master: Master, target: Path) -> Export:
-    """The record of a copy of ``master``."""
-    return Export(
-        path=str(target),
-        format=FORMATS[target.suffix.lower()],
-        width=master.width,
-        height=master.height,
-        bytes=master.bytes,
-        sha256=master.sha256,
-    )
 
 
 def _cost(request: ImageRequest, answer: Answer, *, offline: bool) -> float | None:

@@ -1,17 +1,19 @@
 """Where the pictures of a run go besides the gallery; checked before anything is sent."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 from mai_cli.errors import UsageError
+from mai_cli.models.recipe import FORMATS, Recipe
+from mai_cli.models.size import Size
 
-FORMATS = {".png": "png"}
+_COPY = Recipe("png")
+
 MAX_NAME_BYTES = 240
 """File systems take 255; the rest is room for a number."""
-
-_LATER = (".webp", ".jpg", ".jpeg", ".avif")
 
 
 @dataclass(frozen=True)
@@ -20,10 +22,13 @@ class Target:
 
     path: Path
     is_folder: bool
+    recipe: Recipe = _COPY
 
     @classmethod
-    def parse(cls, text: str) -> "Target":
+    def parse(cls, text: str, recipe: Recipe = _COPY) -> "Target":
         """Understand ``text``: a folder exists or ends in a slash, anything else is a file.
+
+        ``recipe`` holds but for the format, which is PNG in a folder, as in the gallery.
 
         Raises:
             UsageError: The name of a file does not end in a format that can be written.
@@ -34,22 +39,22 @@ class Target:
             )
         path = Path(text).absolute()
         if text.endswith(("/", os.sep)) or _is_folder(path):
-            return cls(path, is_folder=True)
+            return cls(path, is_folder=True, recipe=recipe)
         if len(os.fsencode(path.name)) > MAX_NAME_BYTES:
             raise UsageError(
                 f"The name of the output is too long: {text}", code="bad_output", hint="Shorten it."
             )
         ending = path.suffix.lower()
         if ending in FORMATS:
-            return cls(path, is_folder=False)
-        if ending in _LATER:
-            message = f"This version of mai cannot write {ending[1:]} yet: {text}"
-        elif ending:
+            return cls(path, is_folder=False, recipe=replace(recipe, format=FORMATS[ending]))
+        if ending:
             message = f"mai does not know the picture format '{ending[1:]}': {text}"
         else:
             message = f"The output has no ending that names a format: {text}"
         raise UsageError(
-            message, code="bad_output", hint="End it in .png, or in a slash for a folder."
+            message,
+            code="bad_output",
+            hint=f"End it in {', '.join(FORMATS)}, or in a slash for a folder.",
         )
 
     @property
@@ -75,12 +80,18 @@ class Targets:
 
 
 def parse_outputs(
-    texts: Sequence[str], *, pictures: int, json: bool, stdout_is_terminal: bool
+    texts: Sequence[str],
+    recipe: Recipe = _COPY,
+    *,
+    pictures: int,
+    json: bool,
+    stdout_is_terminal: bool,
 ) -> Targets:
-    """Understand every ``--output`` of a run that makes ``pictures``.
+    """Understand every ``--output`` of a run that makes ``pictures``, each by ``recipe``.
 
     Raises:
-        UsageError: One of them cannot be written, or ``-`` cannot work here.
+        UsageError: One of them cannot be written, or ``-`` cannot work here, or ``recipe`` asks
+            for what none of them can have.
     """
     to_stdout = "-" in texts
     problem = ""
@@ -93,7 +104,35 @@ def parse_outputs(
     if problem:
         hint = "Give a file such as hero.png, or send standard output to a file or a program."
         raise UsageError(problem, code="bad_output", hint=hint)
-    return Targets([Target.parse(text) for text in texts if text != "-"], to_stdout=to_stdout)
+    files = [Target.parse(text, recipe) for text in texts if text != "-"]
+    if recipe != _COPY and not files:
+        raise UsageError(
+            "There is no output to resize or compress.",
+            code="bad_option",
+            hint="Name one with -o; the master in the gallery stays as the service sent it.",
+        )
+    if recipe.quality and not any(target.recipe.is_lossy for target in files):
+        raise UsageError(
+            "--quality means nothing for PNG.",
+            code="bad_option",
+            hint="Leave it out, or ask for a .jpg, .webp or .avif.",
+        )
+    return Targets(files, to_stdout=to_stdout)
+
+
+def check_sizes(outputs: Targets, sizes: Iterable[Size]) -> None:
+    """See that every output can be made from pictures of ``sizes``.
+
+    Raises:
+        UsageError: One would be larger than a file can be.
+    """
+    for output, size in product(outputs.files, sizes):
+        try:
+            output.recipe.size_of(size.width, size.height)
+        except ValueError as error:
+            raise UsageError(
+                f"The output {output.path} {error}.", code="bad_output", hint="Ask for less."
+            ) from None
 
 
 def check_targets(outputs: Targets, numbers: Sequence[int | None], *, overwrite: bool) -> None:

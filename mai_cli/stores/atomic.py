@@ -4,8 +4,10 @@ import errno
 import os
 import shutil
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 # What a file system says that has no hard links (FAT, some network and phone storage).
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES)
@@ -45,17 +47,18 @@ def _place_new(partial: Path, final: Path) -> None:
         partial.unlink()
 
 
-def copy(source: Path, target: Path, *, overwrite: bool) -> None:
-    """Copy the file ``source`` to ``target``, flushed to disk, whole or not at all.
+@contextmanager
+def create(target: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
+    """A file to write, which becomes ``target`` at the end, flushed to disk, whole or not at all.
 
     Raises:
         FileExistsError: ``target`` exists and ``overwrite`` is false.
-        OSError: The copy cannot be written; nothing is left behind.
+        OSError: It cannot be written; nothing is left behind.
     """
     partial = target.with_name(f".{os.urandom(6).hex()}.part")
     try:
-        with source.open("rb") as original, partial.open("xb") as file:
-            shutil.copyfileobj(original, file)
+        with partial.open("xb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         place(partial, target, replace=overwrite)

@@ -17,6 +17,9 @@ MAX_BYTES = 1 << 16
 MAX_LINE = 4000
 """Characters; a name of many parts would keep the parser busy for long."""
 
+_KEEPS_QUIET: dict[str, object] = {"private": True, "metadata": False}
+"""What a project may set in one direction only: it must not tell more than the user wants."""
+
 _DEPTH = 3  # no setting is deeper
 
 _START = re.compile(r"[^=#]+=")
@@ -165,8 +168,9 @@ def _check_names(
             )
             advice = f"Remove it there, and set it for yourself: mai config set {name} ..."
             _refuse(file, names, what, advice)
-        if file.is_project and name == "private" and values[name] is not True:
-            what = "a project may switch 'private' on, but not off"
+        if file.is_project and values[name] is not _KEEPS_QUIET.get(name, values[name]):
+            ways = ("on", "off") if _KEEPS_QUIET[name] else ("off", "on")
+            what = f"a project may switch '{name}' {ways[0]}, but not {ways[1]}"
             _refuse(file, names, what, "Remove it there.")
 
 

@@ -1,19 +1,30 @@
-"""The history: a JSON Lines file in which the last line with an id is that record's state."""
+"""The history: a JSON Lines file in which the last line with an id is that record's state.
+
+Lines that cannot be read are passed over: what a crash has torn spoils nothing else.
+"""
 
 import errno
 import json
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
+from typing import Any, BinaryIO
 
-from mai_cli.errors import StorageError
+from mai_cli.errors import ConfigError, StorageError
 from mai_cli.models.record import Record
 from mai_cli.stores.atomic import make_folder, sync_folder
 from mai_cli.stores.file_lock import locked
 
+State = dict[str, Any]
+"""A record as its line in the history has it; see ``Record.to_json``."""
+
+_BLOCK_BYTES = 1 << 16
+
 
 class History:
-    """Appends records to the file at ``path``; any number of processes may do so at once."""
+    """Records in the file at ``path``; any number of processes may append to it at once."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -40,6 +51,63 @@ class History:
                 hint="Make room or set MAI_HISTORY to a file that can be written.",
             ) from None
 
+    def newest(self) -> Iterator[State]:
+        """Every record, the one that was sent last first; reads no more than is asked for.
+
+        Raises:
+            ConfigError: The file cannot be read.
+        """
+        states: dict[str, State] = {}
+        with self._opened() as file:
+            for line in _lines_from_the_end(file):
+                if state := _state(line):
+                    newer = states.setdefault(state["id"], state)
+                    if state.get("status") == "sent":  # its first line
+                        yield newer
+
+    def find(self, id_start: str) -> list[State]:
+        """The records whose id starts with ``id_start``.
+
+        Raises:
+            ConfigError: The file cannot be read.
+        """
+        states = self._search(f'"id":"{id_start}')
+        return [state for state in states.values() if state["id"].startswith(id_start)]
+
+    def find_picture(self, sha256: str) -> list[State]:
+        """The records that made a master or an export with that digest.
+
+        Raises:
+            ConfigError: The file cannot be read.
+        """
+        return [state for state in self._search(sha256).values() if sha256 in _digests(state)]
+
+    def _search(self, needle: str) -> dict[str, State]:
+        """The state of each record that has a line with ``needle`` in it."""
+        needles = [needle.encode()]
+        states: dict[str, State] = {}
+        with self._opened() as file:
+            for line in file:
+                if any(part in line for part in needles) and (state := _state(line)):
+                    if state["id"] not in states:
+                        needles.append(f'"id":"{state["id"]}"'.encode())
+                    states[state["id"]] = state
+        return states
+
+    @contextmanager
+    def _opened(self) -> Iterator[BinaryIO]:
+        try:
+            with self._path.open("rb") as file:
+                yield file
+        except FileNotFoundError:
+            yield BytesIO()
+        except OSError as error:
+            raise ConfigError(
+                f"The history {self._path} cannot be read: {error.strerror}.",
+                code="cannot_read",
+                hint="Set MAI_HISTORY to a file that can be read.",
+            ) from None
+
     def _append(self, line: bytes) -> None:
         handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         try:
@@ -56,6 +124,34 @@ class History:
             os.close(handle)
         if not size:
             sync_folder(self._path.parent)
+
+
+def _lines_from_the_end(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of ``file``, the last one first."""
+    position, rest = file.seek(0, os.SEEK_END), b""
+    while position:
+        size = min(_BLOCK_BYTES, position)
+        position -= size
+        file.seek(position)
+        rest, *lines = (file.read(size) + rest).split(b"\n")
+        yield from reversed(lines)
+    yield rest
+
+
+def _state(line: bytes) -> State | None:
+    """What ``line`` says, if it can be read."""
+    try:
+        state = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    is_record = isinstance(state, dict) and isinstance(state.get("id"), str)
+    return state if is_record else None
+
+
+def _digests(state: State) -> set[str]:
+    """The digests of the files that a record tells of."""
+    files = [state.get("master"), *(state.get("exports") or [])]
+    return {file["sha256"] for file in files if isinstance(file, dict) and "sha256" in file}
 
 
 def _write(handle: int, line: bytes) -> None:

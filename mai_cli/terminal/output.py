@@ -79,6 +79,11 @@ class Output:
         if sys.stderr is not None:
             print(visible(text), end=end, file=sys.stderr, flush=True)
 
+    def screen(self, text: str) -> None:
+        """What a terminal shows as a picture, as it is; on stderr."""
+        if sys.stderr is not None:
+            print(text, end="", file=sys.stderr, flush=True)
+
     def error(self, error: MaiError, *, with_json: bool = True) -> None:
         """A failure: for people on stderr, and for programs on stdout with ``--json``."""
         if self.json and with_json:
@@ -132,6 +137,16 @@ def is_terminal(stream: TextIO | None) -> bool:
         return stream is not None and stream.isatty()
     except ValueError:  # closed
         return False
+
+
+def colors_of(stream: TextIO | None, environ: Mapping[str, str]) -> int:
+    """How many colours the terminal behind ``stream`` shows text in, if it shows half blocks."""
+    try:
+        "\u2580".encode(getattr(stream, "encoding", None) or "ascii")
+    except UnicodeEncodeError:
+        return 0
+    direct = environ.get("COLORTERM") in {"truecolor", "24bit"}
+    return 1 << 24 if direct or environ.get("TERM", "").endswith("-direct") else 256
 
 
 def wants_color(stream: TextIO | None, environ: Mapping[str, str], *, no_color: bool) -> bool:

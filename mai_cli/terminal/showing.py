@@ -1,8 +1,10 @@
 """How results are shown: as lines to people, as JSON to programs."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mai_cli.models.check import Check
 from mai_cli.models.outcome import Outcome
@@ -10,6 +12,9 @@ from mai_cli.models.plan import Plan
 from mai_cli.models.record import Record
 from mai_cli.models.setting import Profile, Setting, to_text
 from mai_cli.terminal.output import Output
+
+if TYPE_CHECKING:
+    from mai_cli.terminal.preview import Preview
 
 
 def show_outcome(output: Output, outcome: Outcome, *, to_stdout: bool) -> None:
@@ -19,8 +24,8 @@ def show_outcome(output: Output, outcome: Outcome, *, to_stdout: bool) -> None:
         output.object(record.to_json())
     elif outcome.path and to_stdout:
         output.file(outcome.path)
-    elif outcome.path:
-        for path in _results(outcome, outcome.path):
+    else:
+        for path in outcome.results:
             output.path(path)
     for note in outcome.notes:
         output.note(note)
@@ -29,6 +34,18 @@ def show_outcome(output: Output, outcome: Outcome, *, to_stdout: bool) -> None:
         output.note(f"Recorded as {record.status}, id {record.id}")
     else:
         output.note(_summary(record))
+
+
+def show_preview(output: Output, preview: "Preview", outcome: Outcome) -> None:
+    """Show the picture itself in the terminal, if there is one."""
+    if outcome.path is None:
+        return
+    try:
+        preview.show(outcome.path)
+    except OSError as error:
+        output.note(f"The picture cannot be shown: {error.strerror}.")
+    except ValueError as error:
+        output.note(f"The picture cannot be shown: it {error}.")
 
 
 def show_plan(output: Output, plan: Plan) -> None:
@@ -48,6 +65,54 @@ def show_plan(output: Output, plan: Plan) -> None:
     cost = dollars(plan.cost_usd)
     about = "about " if cost.startswith("$") else ""
     output.text(f"{pictures}, {about}{cost}. Nothing was sent.")
+
+
+def _fields(request: Mapping[str, object]) -> str:
+    return ", ".join(f"{key} = {json.dumps(value)}" for key, value in request.items())
+
+
+def _size(file: Mapping[str, Any]) -> str:
+    return f"{file['width']}x{file['height']}, {file['bytes']} bytes"
+
+
+def _cost(state: Mapping[str, Any]) -> list[str]:
+    if state["master"] is None:
+        return []
+    return ["free" if state["offline"] else dollars(state["cost_usd"])]
+
+
+_FACTS: dict[str, Callable[[Mapping[str, Any]], Iterable[str]]] = {
+    "id": lambda state: [state["id"]],
+    "status": lambda state: [state["status"]],
+    "created": lambda state: [state["created_at"]],
+    "prompt": lambda state: ["(private)" if state["prompt"] is None else state["prompt"]],
+    "model": lambda state: [f"{state['model'] or 'not known'} (deployment {state['deployment']})"],
+    "endpoint": lambda state: [state["endpoint"] or "this machine (offline)"],
+    "request": lambda state: [_fields(state["request"])] if state["request"] else [],
+    "reference": lambda state: [image["path"] for image in state["images"]],
+    "picture": lambda state: [str(Path(state["master"]["gallery"]) / state["master"]["path"])],
+    "size": lambda state: [_size(state["master"])],
+    "signed": lambda state: (
+        ["it has content credentials"] if state["master"]["content_credentials"] else []
+    ),
+    "export": lambda state: [f"{file['path']} ({_size(file)})" for file in state["exports"]],
+    "cost": _cost,
+    "time": lambda state: [f"{state['seconds']:.0f} s"],
+    "tags": lambda state: [", ".join(state["tags"])] if state["tags"] else [],
+    "error": lambda state: [state["error"]["message"]],
+}
+
+
+def show_record(output: Output, state: Mapping[str, Any]) -> None:
+    """Show one record of the history in full."""
+    if output.json:
+        output.object(state)
+        return
+    for name, fact in _FACTS.items():
+        # A record may be of a later version: what is not understood is left out.
+        with suppress(KeyError, TypeError, ValueError, AttributeError):
+            for text in fact(state):
+                output.text(f"{name:<11}{text}")
 
 
 def show_settings(output: Output, settings: Sequence[Setting]) -> None:
@@ -79,14 +144,6 @@ def check_lines(check: Check) -> list[str]:
     if check.hint:
         lines.append(f"{'':<21}{check.hint}")
     return lines
-
-
-def _results(outcome: Outcome, master: Path) -> list[str]:
-    """The files to name: the exports if any were asked for, else the master."""
-    exported = [export.path for export in outcome.record.exports]
-    if exported or (outcome.error and outcome.error.code == "export_failed"):
-        return exported
-    return [str(master)]
 
 
 def _summary(record: Record) -> str:

@@ -41,9 +41,9 @@ class Client:
         request = ImageRequest("a lighthouse", "mai-image-27", find("mai-image-27"), size, **fields)
         return self.foundry.paint(request, self)
 
-    def fail(self) -> MaiError:
+    def fail(self, size: Size | None = SQUARE, **fields: object) -> MaiError:
         with pytest.raises(MaiError) as caught:
-            self.paint()
+            self.paint(size, **fields)
         error = caught.value
         assert error.__context__ is None or error.__suppress_context__
         return error

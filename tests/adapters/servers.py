@@ -39,6 +39,11 @@ def read_head(connection: socket.socket) -> bytes:
     return data
 
 
+def length_of(head: bytes) -> int:
+    """How many bytes the body has, by the head of a request."""
+    return int(head.lower().partition(b"content-length:")[2].split()[0])
+
+
 class Proxy:
     """Answers CONNECT with ``status``; 200 makes a tunnel to ``port`` whatever was asked for."""
 

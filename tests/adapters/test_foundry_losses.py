@@ -11,7 +11,7 @@ import pytest
 from mai_cli.adapters import answer_body
 from mai_cli.errors import MaiError, Retry, UnavailableError, UnknownError
 from mai_cli.models.answer import Usage
-from tests.adapters.servers import read_head
+from tests.adapters.servers import length_of, read_head
 from tests.emulator import LOST, REQUEST_ID, RESET, Answer, picture, png
 
 PICTURE = png(1024, 1024)
@@ -231,9 +231,10 @@ def test_a_host_that_takes_no_calls_in_time_was_sent_nothing(connect):
     assert "did not answer a call in time" in failure.message
 
 
-def test_a_reset_in_the_middle_of_sending_may_have_sent_it(connect, serve):
+def test_a_reset_when_all_has_left_this_machine_may_have_sent_it(connect, serve):
     def talk(connection: socket.socket) -> None:
-        connection.recv(10)
+        length = length_of(read_head(connection))
+        connection.recv(length, socket.MSG_PEEK | socket.MSG_WAITALL)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     assert_lost(connect(f"http://127.0.0.1:{serve(talk)}").fail())

@@ -8,7 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks import generate, start
+from tests.benchmarks import generate, pictures, start
 from tests.benchmarks.measuring import machine
 
 
@@ -20,7 +20,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         env = {"PATH": os.environ["PATH"], "HOME": name, "MAI_HOME": str(folder / "home")}
-        for benchmark in (start, generate):
+        for benchmark in (start, generate, pictures):
             benchmark.run(folder, env, runs)
 
 

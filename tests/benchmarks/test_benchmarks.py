@@ -17,3 +17,6 @@ def test_the_benchmarks_run_and_print_their_tables():
     assert (done.returncode, done.stderr) == (0, "")
     assert "\nStart (1 runs each" in done.stdout
     assert "\nOne picture (1 runs each" in done.stdout
+    assert "\nExports, for each megapixel of the master (1 runs each" in done.stdout
+    assert "\nMetadata into a PNG of 512x512, " in done.stdout
+    assert "\nOne picture of 512x512 and its outputs (1 runs each" in done.stdout

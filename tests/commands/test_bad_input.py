@@ -42,7 +42,7 @@ WRONG = [
     (["generate", "x", "--param", "size=1x1"], 2, "cannot set 'size'", "Use --size."),
     (["generate", "x", "--param", "n=4"], 2, "cannot set 'n'", "Use --count."),
     (["generate", "x", "--param", "a=1", "--param", "a=2"], 2, "sets 'a' twice", "Leave one"),
-    (["generate", "x", "-o", "a.webp"], 2, "cannot write webp yet: a.webp", ".png"),
+    (["generate", "x", "-o", "a.gif"], 2, "does not know the picture format 'gif'", ".webp"),
     (["generate", "x", "-o", "a.xyz"], 2, "does not know the picture format 'xyz'", ".png"),
     (["generate", "x", "-o", "a"], 2, "no ending that names a format", "slash"),
     (["generate", "x", "-o", ""], 2, "An output has no name.", "hero.png"),

@@ -49,7 +49,7 @@ def on_terminal(
 
 def test_a_person_sees_the_time_pass_and_then_the_result(foundry, env, tmp_path):
     foundry.latency = 2.5
-    code, screens = on_terminal([*MAI, "generate", "x"], env, tmp_path)
+    code, screens = on_terminal([*MAI, "generate", "x", "--no-preview"], env, tmp_path)
 
     seen = "\n".join(line for screen in screens for line in screen)
     assert code == 0
@@ -74,7 +74,7 @@ def test_the_pipe_of_a_terminal_carries_the_paths(foundry, env, tmp_path, master
 def test_a_note_while_drawing_does_not_break_the_screen(foundry, env, tmp_path):
     foundry.latency = 0.3
     foundry.will(BUSY)
-    _, screens = on_terminal([*MAI, "generate", "x"], env, tmp_path, columns=160)
+    _, screens = on_terminal([*MAI, "generate", "x", "--no-preview"], env, tmp_path, columns=160)
 
     assert any("Trying again in 0 s." in line for line in screens[-1])
 

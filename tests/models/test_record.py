@@ -41,7 +41,9 @@ def made() -> Record:
 
 
 def test_the_record_of_a_picture_is_the_documented_object():
-    export = Export("/x/hero.png", "png", 1024, 1024, 1_534_022, "ab" * 32)
+    export = Export(
+        "/x/hero.png", "png", 1024, 1024, 1_534_022, "ab" * 32, content_credentials=True
+    )
 
     record = replace(made(), exports=[export]).to_json()
 
@@ -76,6 +78,7 @@ def test_the_record_of_a_picture_is_the_documented_object():
                 "height": 1024,
                 "bytes": 1_534_022,
                 "sha256": "ab" * 32,
+                "content_credentials": True,
             }
         ],
         "usage": {"input_text_tokens": 10, "input_image_tokens": 0, "output_tokens": 1024},

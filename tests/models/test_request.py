@@ -1,15 +1,21 @@
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mai_cli.errors import UsageError
-from mai_cli.models.catalogue import Model, find
+from mai_cli.models.catalogue import MODELS, Model, find
+from mai_cli.models.endpoint import Endpoint
+from mai_cli.models.reference import Reference
 from mai_cli.models.request import ImageRequest, parse_params
 from mai_cli.models.size import Size
 
 SQUARE = Size(1024, 1024)
+FOX = Reference(Path("/pictures/fox.png"), "ab" * 32, "PNG")
+HARE = Reference(Path("/pictures/hare.webp"), "cd" * 32, "WEBP")
+ENDPOINT = Endpoint("https://contoso.services.ai.azure.com")
 any_text = st.text(st.characters(exclude_categories=()))
 
 
@@ -134,6 +140,132 @@ def test_everything_may_be_asked_of_a_model_that_is_not_known():
 )
 def test_the_estimate_is_by_the_price_list_and_the_worst_case(model, size, dollars):
     assert request(model=find(model), size=size).estimated_cost == dollars
+
+
+def test_a_request_with_references_is_an_edit():
+    base = "https://contoso.services.ai.azure.com/mai/v1/images"
+
+    assert request().url(ENDPOINT) == f"{base}/generations"
+    assert request(images=[FOX]).url(ENDPOINT) == f"{base}/edits"
+
+
+def test_references_stand_beside_the_fields_and_not_among_them():
+    asked = request(images=[FOX, HARE], size=None, background="opaque")
+
+    assert asked.images == [FOX, HARE]
+    assert asked.body == {
+        "model": "pictures",
+        "prompt": "a lighthouse at dawn",
+        "background": "opaque",
+    }
+
+
+@pytest.mark.parametrize("images", [[], [FOX]])
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        ({"size": None}, {}),
+        ({"size": SQUARE}, {"width": 1024, "height": 1024}),
+        ({"size": None, "auto_size": True}, {"auto_aspect_ratio": True}),
+        ({"size": SQUARE, "auto_size": True}, {"width": 1024, "height": 1024}),
+    ],
+)
+def test_a_size_is_asked_for_or_chosen_or_left_alone(images, asked, sent):
+    assert request(images=images, **asked).settings == sent
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_one_to_five_references_may_be_given(count):
+    assert len(request(images=[FOX] * count).images) == count
+
+
+@pytest.mark.parametrize("count", [6, 100])
+@pytest.mark.parametrize("model", ["MAI-Image-2.7", "MAI-Image-2", "no such model"])
+def test_more_references_than_any_model_takes_are_refused(count, model):
+    error = refused(images=[FOX] * count, model=find(model))
+
+    assert error.code == "bad_option"
+    assert error.message == f"There are {count} reference pictures."
+    assert error.hint == "A model takes 5 at most."
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_only_a_model_that_edits_takes_references(model):
+    if model.edits:
+        assert request(images=[FOX], size=None, model=model).images == [FOX]
+        return
+    error = refused(images=[FOX], size=None, model=model)
+
+    assert (error.code, error.message) == ("not_offered", f"{model.name} does not offer --image.")
+
+
+@pytest.mark.parametrize("model", [model for model in MODELS if model.edits], ids=lambda m: m.name)
+def test_only_some_models_take_a_size_with_references(model):
+    assert request(images=[], model=model).size == SQUARE
+    if model.edit_size:
+        assert request(images=[FOX], model=model).size == SQUARE
+        return
+    error = refused(images=[FOX], model=model)
+
+    assert error.code == "not_offered"
+    assert error.message == f"{model.name} takes no size together with reference pictures."
+    assert "Leave out --size" in error.hint
+
+
+def test_the_models_that_edit_are_those_that_are_documented():
+    assert [model.name for model in MODELS if not model.edits] == ["MAI-Image-2", "MAI-Image-2e"]
+    assert {model.name for model in MODELS if model.edit_size} == {
+        "MAI-Image-2.6",
+        "MAI-Image-2.6-Flash",
+        "MAI-Image-2.7",
+        "MAI-Image-2.7-Flash",
+    }
+
+
+def test_a_model_that_is_not_known_may_edit_in_any_size():
+    asked = request(model=Model.unknown(), images=[FOX] * 5, size=Size(1280, 832))
+
+    assert asked.settings == {"width": 1280, "height": 832}
+
+
+@pytest.mark.parametrize(
+    ("facts", "changes", "what"),
+    [
+        ({"edits": False}, {"size": None}, "does not offer --image."),
+        ({"edit_size": False}, {}, "takes no size together with reference pictures."),
+    ],
+)
+def test_a_model_without_a_name_is_spoken_of_without_one(facts, changes, what):
+    error = refused(model=Model(None, **facts), images=[FOX], **changes)
+
+    assert error.message == f"The model behind this deployment {what}"
+
+
+@pytest.mark.parametrize(
+    ("model", "changes", "dollars"),
+    [
+        ("MAI-Image-2.6", {"images": [FOX]}, (25 + 1024 * 8 + 1024 * 38) / 1e6),
+        ("MAI-Image-2.6", {"images": [FOX] * 5}, (25 + 5 * 1024 * 8 + 1024 * 38) / 1e6),
+        (
+            "MAI-Image-2.6",
+            {"images": [FOX], "size": Size(1536, 1536)},
+            (25 + 1024 * 8 + 2304 * 38) / 1e6,
+        ),
+        (
+            "MAI-Image-2.6",
+            {"images": [FOX], "auto_size": True},
+            (25 + 1024 * 8 + 2304 * 38) / 1e6,
+        ),
+        ("MAI-Image-2.6", {"auto_size": True}, (25 + 2304 * 38) / 1e6),
+        ("MAI-Image-2.5-Flash", {"images": [FOX]}, (5 * 1.75 + 1024 * (1.75 + 19.5)) / 1e6),
+        ("MAI-Image-2.7-Flash", {"images": [FOX]}, None),
+        ("no such model", {"images": [FOX]}, None),
+    ],
+)
+def test_the_estimate_of_an_edit_counts_the_references_and_a_megapixel(model, changes, dollars):
+    estimate = request(model=find(model), **{"size": None, **changes}).estimated_cost
+
+    assert estimate == (dollars and pytest.approx(dollars, abs=1e-6))
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,12 @@ def test_an_origin_is_told_in_a_few_words(origin, text):
     assert str(origin) == text
 
 
+def test_a_picture_tells_where_it_comes_from_unless_told_otherwise():
+    usual = Settings(Path("g"), Path("h"))
+
+    assert (usual.metadata, usual.private, usual.preview) == (True, False, None)
+
+
 def test_a_setting_without_an_origin_is_a_default():
     size = Origin("flag", "--size")
     settings = Settings(Path("g"), Path("h"), origins={"size": size})

@@ -15,6 +15,8 @@ def test_all_variables_are_known():
         "MAI_MODEL",
         "MAI_SIZE",
         "MAI_TIMEOUT",
+        "MAI_PREVIEW",
+        "MAI_METADATA",
         "MAI_PRIVATE",
         "MAI_GALLERY",
         "MAI_HISTORY",

@@ -13,9 +13,10 @@ from mai_cli.models.answer import Answer, Kept, Picture, Usage
 from mai_cli.models.catalogue import find
 from mai_cli.models.endpoint import Endpoint
 from mai_cli.models.outcome import Outcome
-from mai_cli.models.record import Record
+from mai_cli.models.record import Export, Record
 from mai_cli.models.request import ImageRequest
 from mai_cli.models.size import Size
+from mai_cli.services.exporting import Exported
 from mai_cli.services.generation import Generation, Order
 from mai_cli.services.outputs import Target, Targets
 
@@ -53,7 +54,7 @@ class Incoming:
 
 
 class World:
-    """Every part of a run; ``steps`` is what they did.
+    """Every part of a run; ``steps`` is what they did, ``orders`` what was to be exported and how.
 
     ``todo`` is what painting meets, in order; ``fails`` is what goes wrong at other steps;
     ``arrives`` is how many bytes come before that; ``stop`` is what was held back meanwhile.
@@ -66,6 +67,7 @@ class World:
         self.steps: list[str] = []
         self.records: list[Record] = []
         self.told: list[str] = []
+        self.orders: list[tuple[object, ...]] = []
         self.todo: list[BaseException | None] = []
         self.fails: dict[str, BaseException] = {}
         self.problem = None
@@ -84,7 +86,7 @@ class World:
             painter=self,
             gallery=self,
             history=self,
-            disk=self,
+            exporter=self,
             tell=self.told.append,
             hold=self.hold,
             clock=lambda: 0.0,
@@ -124,8 +126,29 @@ class World:
         self.happen(record.status)
         self.records.append(record)
 
-    def prepare(self, folder: Path) -> None:
-        self.happen(f"prepare {folder}")
+    def prepare(self, targets: Sequence[Target]) -> None:
+        for target in targets:
+            self.happen(f"prepare {target.folder}")
 
-    def copy(self, source: Path, target: Path, *, overwrite: bool) -> None:
-        self.happen(f"copy {target}")
+    def export(
+        self,
+        master: Path,
+        record: Record,
+        targets: Sequence[Target],
+        number: int | None,
+        *,
+        overwrite: bool,
+        metadata: bool,
+    ) -> Exported:
+        done = Exported()
+        for target in targets:
+            file = target.file_for(master.name, number)
+            self.orders.append((master, record.status, file, overwrite, metadata))
+            try:
+                self.happen(f"export {file}")
+            except OSError as error:
+                done.failures.append(f"{file} failed: {error.strerror}")
+            else:
+                made = Export(str(file), "png", 1024, 1024, 1, "ab" * 32, content_credentials=False)
+                done.exports.append(made)
+        return done

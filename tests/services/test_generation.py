@@ -58,8 +58,8 @@ def test_each_step_is_safe_before_the_next_is_taken(world, request_):
         "paint",
         "keep",
         "ok",
-        "copy /x/hero.png",
-        "copy /drafts/id-0.png",
+        "export /x/hero.png",
+        "export /drafts/id-0.png",
         "ok",
     ]
     assert outcome.record is world.records[-1]
@@ -121,7 +121,7 @@ def test_a_picture_that_had_to_be_rescued_is_told_and_is_the_last(world, request
 @pytest.mark.parametrize(
     ("step", "error", "kind", "steps"),
     [
-        ("prepare /x", FULL, UsageError, []),
+        ("prepare /x", UsageError("No.", code="bad_output"), UsageError, []),
         ("sign in", AuthError("No.", code="no_credential"), AuthError, []),
         ("open", ConfigError("No.", code="cannot_store"), ConfigError, ["open"]),
         ("sent", no_history(), ConfigError, ["open", "sent"]),
@@ -242,18 +242,59 @@ def test_what_came_of_a_torn_answer_is_pointed_to(world, request_):
 
 
 def test_an_output_that_fails_leaves_the_others_and_the_master(world, request_):
-    world.fails = {"copy /x/hero.png": FileExistsError(), "copy /drafts/id-0.png": FULL}
+    world.fails = {"export /x/hero.png": FULL, "export /drafts/id-0.png": FULL}
     other = Target(Path("/y/fox.png"), is_folder=False)
     (outcome,) = world.run(request_, outputs=[HERO, DRAFTS, other])
 
     assert outcome.exit_code is ExitCode.STORAGE
     assert outcome.error.message == (
-        "/x/hero.png appeared meanwhile and was left alone; "
-        "/drafts/id-0.png could not be written: No space left on device."
+        "/x/hero.png failed: No space left on device; "
+        "/drafts/id-0.png failed: No space left on device."
     )
     assert outcome.error.hint == "The picture is safe at /gallery/id-0.png"
     assert (outcome.record.status, outcome.record.error["code"]) == ("ok", "export_failed")
     assert [export.path for export in world.records[-1].exports] == ["/y/fox.png"]
+
+
+@pytest.mark.parametrize(("overwrite", "metadata"), [(False, True), (True, False)])
+def test_outputs_are_made_of_the_picture_that_is_safe_as_the_order_says(
+    world, request_, overwrite, metadata
+):
+    list(world.run(*[request_] * 2, outputs=[HERO], overwrite=overwrite, metadata=metadata))
+
+    how = ("ok", overwrite, metadata)
+    assert [(order[0], order[2], (order[1], *order[3:])) for order in world.orders] == [
+        (Path("/gallery/id-0.png"), Path("/x/hero-1.png"), how),
+        (Path("/gallery/id-1.png"), Path("/x/hero-2.png"), how),
+    ]
+
+
+@pytest.mark.parametrize("problem", ["rescued", "history"])
+def test_what_weighs_more_is_the_error_and_the_outputs_that_failed_are_told(
+    world, request_, problem
+):
+    world.problem = StorageError("Rescued.", code="rescued") if problem == "rescued" else None
+    world.fails = {"export /x/hero.png": FULL}
+    if problem == "history":
+        world.fails["ok"] = no_history()
+    (outcome,) = world.run(request_, outputs=[HERO, DRAFTS])
+
+    assert outcome.error.code == ("rescued" if problem == "rescued" else "history_failed")
+    assert "/x/hero.png failed: No space left on device." in world.told
+    assert [export.path for export in outcome.record.exports] == ["/drafts/id-0.png"]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), RuntimeError("a bug")])
+def test_a_stop_while_outputs_are_made_hands_over_the_picture_that_is_safe(world, request_, stop):
+    world.fails = {"export /x/hero-1.png": stop}
+    outcomes = world.run(request_, request_, outputs=[HERO])
+
+    outcome = next(outcomes)
+    assert (outcome.record.status, outcome.path) == ("ok", Path("/gallery/id-0.png"))
+    assert outcome.record.exports == []
+    with pytest.raises(type(stop)):
+        next(outcomes)
+    assert [record.status for record in world.records] == ["sent", "ok"]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,21 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mai_cli.errors import UsageError
-from mai_cli.services.outputs import Target, Targets, check_targets, parse_outputs
+from mai_cli.models.recipe import FORMATS, Recipe
+from mai_cli.models.size import Size
+from mai_cli.services.outputs import (
+    Target,
+    Targets,
+    check_sizes,
+    check_targets,
+    parse_outputs,
+)
+
+COPY = Recipe("png")
 
 
 @pytest.fixture(autouse=True)
@@ -18,8 +30,10 @@ def refused(call, *args, **options):
     return caught.value
 
 
-def parse(*texts, pictures=1, json=False, stdout_is_terminal=False):
-    return parse_outputs(texts, pictures=pictures, json=json, stdout_is_terminal=stdout_is_terminal)
+def parse(*texts, recipe=COPY, pictures=1, json=False, stdout_is_terminal=False):
+    return parse_outputs(
+        texts, recipe, pictures=pictures, json=json, stdout_is_terminal=stdout_is_terminal
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,8 +65,8 @@ def test_an_output_is_a_file_or_a_folder(here, text, path, is_folder):
     [
         ("", "An output has no name."),
         ("a\0.png", "An output has no name."),
-        ("hero.webp", "This version of mai cannot write webp yet: hero.webp"),
-        ("hero.JPEG", "This version of mai cannot write jpeg yet: hero.JPEG"),
+        ("hero.webpx", "mai does not know the picture format 'webpx': hero.webpx"),
+        ("hero.TIFF", "mai does not know the picture format 'tiff': hero.TIFF"),
         ("hero.gif", "mai does not know the picture format 'gif': hero.gif"),
         ("hero", "The output has no ending that names a format: hero"),
         (".png", "The output has no ending that names a format: .png"),
@@ -72,7 +86,10 @@ def test_a_name_that_is_too_long_is_refused_and_no_bug():
     assert refused(check).code == "bad_output"
 
 
-@given(text=st.text() | st.text("ab./-", max_size=12).map("{}.png".format))
+@given(
+    text=st.text()
+    | st.builds("{}{}".format, st.text("ab./-", max_size=12), st.sampled_from(sorted(FORMATS)))
+)
 @settings(deadline=None)
 def test_any_output_is_understood_or_refused(text):
     try:
@@ -80,7 +97,98 @@ def test_any_output_is_understood_or_refused(text):
     except UsageError:
         return
     assert output.path.is_absolute()
-    assert output.is_folder or output.path.suffix.lower() == ".png"
+    assert output.is_folder or output.path.suffix.lower() in FORMATS
+    assert output.recipe.format == (
+        "png" if output.is_folder else FORMATS[output.path.suffix.lower()]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "format_"),
+    [
+        ("hero.png", "png"),
+        ("hero.webp", "webp"),
+        ("hero.jpg", "jpeg"),
+        ("hero.JPEG", "jpeg"),
+        ("hero.png.Avif", "avif"),
+        ("there.webp", "png"),
+        ("new.webp/", "png"),
+    ],
+)
+def test_the_ending_of_a_file_chooses_its_format_and_a_folder_keeps_png(here, text, format_):
+    (here / "there.webp").mkdir()
+    wanted = Recipe("png", 300, 200, "contain", 70, 40)
+
+    assert Target.parse(text).recipe == Recipe(format_)
+    assert Target.parse(text, wanted).recipe == replace(wanted, format=format_)
+
+
+def test_what_is_wrong_with_an_ending_is_told_with_all_that_there_are():
+    assert refused(Target.parse, "hero.gif").hint == (
+        "End it in .png, .webp, .jpg, .jpeg, .avif, or in a slash for a folder."
+    )
+
+
+SMALL = Recipe("png", 300)
+
+
+def test_every_output_gets_the_recipe_of_the_run(here):
+    files = parse("a.png", "b.webp", "-", "drafts/", recipe=SMALL).files
+
+    assert [(target.path.name, target.recipe) for target in files] == [
+        ("a.png", SMALL),
+        ("b.webp", replace(SMALL, format="webp")),
+        ("drafts", SMALL),
+    ]
+
+
+@pytest.mark.parametrize("texts", [[], ["-"]])
+@pytest.mark.parametrize(
+    "recipe",
+    [SMALL, Recipe("png", None, 300), Recipe("png", quality=80), Recipe("png", max_kb=100)],
+)
+def test_a_recipe_without_an_output_is_refused(texts, recipe):
+    error = refused(parse, *texts, recipe=recipe)
+
+    assert (error.code, error.message) == (
+        "bad_option",
+        "There is no output to resize or compress.",
+    )
+    assert "-o" in error.hint
+
+
+@pytest.mark.parametrize("texts", [["a.png"], ["drafts/", "-"], ["a.PNG", "b.png"]])
+def test_a_quality_that_no_output_can_have_is_refused(texts):
+    error = refused(parse, *texts, recipe=Recipe("png", quality=80))
+
+    assert (error.code, error.message) == ("bad_option", "--quality means nothing for PNG.")
+    assert parse(*texts, "hero.jpg", recipe=Recipe("png", quality=80)).files[-1].recipe == Recipe(
+        "jpeg", quality=80
+    )
+
+
+@pytest.mark.parametrize(
+    ("recipe", "size"),
+    [
+        (Recipe("png", width=16_383), Size(1024, 1040)),
+        (Recipe("png", 16_383, 16_383), Size(1024, 1024)),
+        (Recipe("png", height=10_000), Size(1024, 768)),
+    ],
+)
+def test_an_output_that_would_be_larger_than_a_file_can_be_is_refused(here, recipe, size):
+    outputs = parse("-", "hero.webp", recipe=recipe)
+
+    error = refused(check_sizes, outputs, [Size(1024, 1024), size])
+
+    assert error.code == "bad_output"
+    assert error.message.startswith(f"The output {here / 'hero.webp'} would be ")
+    assert error.message.endswith(", more than 16383 pixels a side and 50 million in all.")
+
+
+def test_an_output_that_can_be_made_is_not_refused_for_its_size(here):
+    check_sizes(parse("hero.webp", "x/", recipe=Recipe("png", 7000, 7000)), [Size(1024, 1024)])
+    check_sizes(parse("hero.webp", recipe=SMALL), [])
+    check_sizes(parse(), [Size(1024, 1024)])
 
 
 @pytest.mark.parametrize(
@@ -89,6 +197,8 @@ def test_any_output_is_understood_or_refused(text):
         ("hero.png", None, "hero.png"),
         ("hero.png", 1, "hero-1.png"),
         ("a.b/hero.v2.PNG", 12, "a.b/hero.v2-12.PNG"),
+        ("hero.webp", 2, "hero-2.webp"),
+        ("hero.v2.avif", 3, "hero.v2-3.avif"),
         ("drafts/", None, "drafts/091403-fox.png"),
         ("drafts/", 3, "drafts/091403-fox.png"),
     ],

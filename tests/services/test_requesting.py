@@ -6,6 +6,7 @@ import pytest
 
 from mai_cli.errors import ConfigError, UsageError
 from mai_cli.models.catalogue import Model, find
+from mai_cli.models.reference import Reference
 from mai_cli.models.settings import Deployment, Origin, Settings
 from mai_cli.models.size import Size
 from mai_cli.services.requesting import build_requests, notes
@@ -13,6 +14,8 @@ from mai_cli.services.requesting import build_requests, notes
 SETTINGS = Settings(Path("g"), Path("h"))
 FLAG = Origin("flag", "--model")
 VARIABLE = Origin("environment", "MAI_MODEL")
+FOX = Reference(Path("/pictures/fox.png"), "ab" * 32, "PNG")
+HARE = Reference(Path("/pictures/hare.png"), "cd" * 32, "PNG")
 
 
 def settings(**changes: object) -> Settings:
@@ -174,6 +177,87 @@ def test_what_is_asked_for_goes_into_the_request():
         "web_grounding": True,
         "style": "vivid",
     }
+
+
+def test_each_deployment_gets_the_same_references():
+    two = settings(deployment=("mai-image-26", "mai-image-25"))
+    requests = build_requests(two, "a red fox", count=2, images=[FOX, HARE])
+
+    assert [request.images for request in requests] == [[FOX, HARE]] * 4
+
+
+@pytest.mark.parametrize(
+    ("size", "sent"),
+    [
+        ("1280x832", {"width": 1280, "height": 832}),
+        ("16:9", {"width": 2048, "height": 1152}),
+        ("auto", {"auto_aspect_ratio": True}),
+    ],
+)
+@pytest.mark.parametrize(
+    "origin",
+    [
+        Origin("flag", "--size"),
+        Origin("environment", "MAI_SIZE"),
+        Origin("project", "/p/.mai.toml", 1),
+        Origin("user", "/c.toml", 3),
+        Origin("default"),
+    ],
+    ids=lambda origin: origin.kind,
+)
+def test_an_edit_keeps_its_shape_unless_the_command_line_asks_for_another(size, sent, origin):
+    asked = settings(deployment=("mai-image-26",), size=size, origins={"size": origin})
+    (edit,) = build_requests(asked, "a red fox", images=[FOX])
+    (drawing,) = build_requests(asked, "a red fox")
+
+    assert edit.settings == (sent if origin.kind == "flag" else {})
+    assert drawing.settings == sent
+
+
+@pytest.mark.parametrize("size", ["21:9", "auto"])
+def test_a_size_that_is_not_asked_of_an_edit_is_not_held_against_it(size):
+    origins = {"size": Origin("environment", "MAI_SIZE")}
+    asked = settings(deployment=("mai-image-25",), size=size, origins=origins)
+    (edit,) = build_requests(asked, "a red fox", images=[FOX])
+
+    assert (edit.size, edit.auto_size) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("size", "what"),
+    [
+        ("1024x1024", "MAI-Image-2.5 takes no size together with reference pictures."),
+        ("auto", "MAI-Image-2.5 does not choose the size by itself."),
+    ],
+)
+def test_a_size_on_the_command_line_is_for_models_that_take_one_with_an_edit(size, what):
+    origins = {"size": Origin("flag", "--size")}
+    asked = settings(deployment=("mai-image-25",), size=size, origins=origins)
+
+    with pytest.raises(UsageError) as caught:
+        build_requests(asked, "a red fox", images=[FOX])
+
+    assert (caught.value.code, caught.value.message) == ("not_offered", what)
+
+
+def test_one_model_that_does_not_edit_keeps_all_from_being_asked():
+    both = settings(deployment=("mai-image-26", "mai-image-2"))
+
+    with pytest.raises(UsageError, match=r"^MAI-Image-2 does not offer --image\.$"):
+        build_requests(both, "a red fox", images=[FOX])
+
+
+@pytest.mark.parametrize(
+    ("facts", "size"),
+    [({"edits": False}, None), ({"edit_size": False}, "1024x1024")],
+)
+def test_what_is_said_of_a_deployment_holds_for_its_edits(facts, size):
+    said = deployed("mai-image-26", **facts)
+    if size:
+        said |= {"size": size, "origins": {"size": Origin("flag", "--size")}}
+
+    with pytest.raises(UsageError, match=r"^MAI-Image-2\.6 "):
+        build_requests(settings(**said), "a red fox", images=[FOX])
 
 
 def test_one_model_that_cannot_draw_it_keeps_all_from_being_asked():

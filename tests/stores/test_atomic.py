@@ -5,7 +5,7 @@ from threading import Barrier
 
 import pytest
 
-from mai_cli.stores.atomic import copy, make_folder, place, prepare, sync_folder
+from mai_cli.stores.atomic import create, make_folder, place, prepare, sync_folder
 
 RACE = """
 import sys
@@ -27,14 +27,15 @@ for number in range(50):
 print(won)
 """
 
-COPY_WITH_LITTLE_ROOM = """
+CREATE_WITH_LITTLE_ROOM = """
 import resource, sys
 from pathlib import Path
-from mai_cli.stores.atomic import copy
+from mai_cli.stores.atomic import create
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
-    copy(Path("master.png"), Path("out/hero.png"), overwrite=True)
+    with create(Path("out/hero.png"), overwrite=True) as file:
+        file.write(b"x" * 5000)
 except OSError as error:
     print(error.strerror)
 """
@@ -71,6 +72,12 @@ def forbid_links(monkeypatch):
 
 def files(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def write(target, *pieces, overwrite):
+    with create(target, overwrite=overwrite) as file:
+        for piece in pieces:
+            file.write(piece)
 
 
 def test_a_finished_file_gets_its_name(tmp_path, links):
@@ -163,65 +170,104 @@ def test_a_reserved_name_is_given_up_when_it_cannot_be_filled(tmp_path, monkeypa
         raise OSError(errno.EIO, "Input/output error", str(path))
 
     monkeypatch.setattr(Path, "replace", fail)
-    (tmp_path / "master.png").write_bytes(b"whole")
 
     with pytest.raises(OSError, match="Input/output error"):
-        copy(tmp_path / "master.png", tmp_path / "hero.png", overwrite=False)
+        write(tmp_path / "hero.png", b"whole", overwrite=False)
 
-    assert files(tmp_path) == {"master.png": b"whole"}
+    assert files(tmp_path) == {}
 
 
 @pytest.mark.parametrize("overwrite", [True, False])
 @pytest.mark.parametrize("size", [0, 1, 3_000_000])
-def test_a_copy_is_whole(tmp_path, links, overwrite, size):
+def test_a_new_file_is_whole(tmp_path, links, overwrite, size):
     data = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
-    (tmp_path / "master.png").write_bytes(data)
-    copy(tmp_path / "master.png", tmp_path / "hero.png", overwrite=overwrite)
+    write(tmp_path / "hero.png", data[:7], data[7:], overwrite=overwrite)
 
-    assert files(tmp_path) == {"master.png": data, "hero.png": data}
-
-
-def test_a_copy_replaces_only_when_told(tmp_path, links):
-    source, target = tmp_path / "master.png", tmp_path / "hero.png"
-    source.write_bytes(b"new")
-    target.write_bytes(b"old")
-
-    with pytest.raises(FileExistsError):
-        copy(source, target, overwrite=False)
-    assert files(tmp_path) == {"master.png": b"new", "hero.png": b"old"}
-
-    copy(source, target, overwrite=True)
-    assert files(tmp_path) == {"master.png": b"new", "hero.png": b"new"}
+    assert files(tmp_path) == {"hero.png": data}
 
 
 @pytest.mark.parametrize("overwrite", [True, False])
-def test_a_copy_that_fails_leaves_nothing_behind(tmp_path, overwrite):
-    source, target = tmp_path / "master.png", tmp_path / "hero.png"
+def test_a_new_file_has_its_name_only_once_it_is_whole(tmp_path, links, overwrite):
+    with create(tmp_path / "hero.png", overwrite=overwrite) as file:
+        file.write(b"half")
+        file.flush()
+        (name,) = files(tmp_path)
+        assert (name.startswith("."), name.endswith(".part")) == (True, True)
+        file.write(b" whole")
 
-    with pytest.raises(FileNotFoundError):
-        copy(source, target, overwrite=overwrite)
+    assert files(tmp_path) == {"hero.png": b"half whole"}
+
+
+def test_a_new_file_replaces_only_when_told(tmp_path, links):
+    target = tmp_path / "hero.png"
+    target.write_bytes(b"old")
+
+    with pytest.raises(FileExistsError):
+        write(target, b"new", overwrite=False)
+    assert files(tmp_path) == {"hero.png": b"old"}
+
+    write(target, b"new", overwrite=True)
+    assert files(tmp_path) == {"hero.png": b"new"}
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+@pytest.mark.parametrize(
+    "error", [ValueError("a bug"), OSError(errno.EIO, "Input/output error"), KeyboardInterrupt()]
+)
+def test_a_new_file_that_is_not_finished_leaves_nothing_behind(tmp_path, links, overwrite, error):
+    def fail(target: Path) -> None:
+        with create(target, overwrite=overwrite) as file:
+            file.write(b"half")
+            raise error
+
+    with pytest.raises(type(error)):
+        fail(tmp_path / "hero.png")
     assert files(tmp_path) == {}
 
-    source.write_bytes(b"whole")
+    (tmp_path / "hero.png").write_bytes(b"old")
+    with pytest.raises(type(error)):
+        fail(tmp_path / "hero.png")
+    assert files(tmp_path) == {"hero.png": b"old"}
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_new_file_that_cannot_have_its_name_leaves_nothing_behind(tmp_path, overwrite):
     with pytest.raises(FileNotFoundError):
-        copy(source, tmp_path / "missing" / "hero.png", overwrite=overwrite)
+        write(tmp_path / "missing" / "hero.png", b"whole", overwrite=overwrite)
+    assert files(tmp_path) == {}
+
+    target = tmp_path / "hero.png"
     target.mkdir()
     with pytest.raises(OSError, match=r"hero\.png"):
-        copy(source, target, overwrite=overwrite)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["hero.png", "master.png"]
+        write(target, b"whole", overwrite=overwrite)
+    assert [path.name for path in tmp_path.iterdir()] == ["hero.png"]
     assert target.is_dir()
 
 
-def test_a_copy_that_does_not_fit_leaves_the_old_file_as_it_was(python, tmp_path):
-    (tmp_path / "master.png").write_bytes(b"x" * 5000)
+def test_many_threads_write_one_name_and_each_file_is_whole(tmp_path, links):
+    count = 8
+    barrier = Barrier(count)
+
+    def race(number: int) -> None:
+        barrier.wait()
+        write(tmp_path / "x.png", *[b"%d" % number] * 1000, overwrite=True)
+
+    with ThreadPoolExecutor(count) as threads:
+        list(threads.map(race, range(count)))
+
+    (content,) = files(tmp_path).values()
+    assert content in [b"%d" % number * 1000 for number in range(count)]
+
+
+def test_a_new_file_that_does_not_fit_leaves_the_old_file_as_it_was(python, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
 
-    assert python.run(COPY_WITH_LITTLE_ROOM) == ["File too large"]
+    assert python.run(CREATE_WITH_LITTLE_ROOM) == ["File too large"]
     assert files(out) == {}
 
     (out / "hero.png").write_bytes(b"old")
-    assert python.run(COPY_WITH_LITTLE_ROOM) == ["File too large"]
+    assert python.run(CREATE_WITH_LITTLE_ROOM) == ["File too large"]
     assert files(out) == {"hero.png": b"old"}
 
 

@@ -16,7 +16,8 @@ from mai_cli.stores import config_file
 from mai_cli.stores.config_file import find_project
 
 SETTINGS = (
-    "endpoint, auth, scope, deployment, model, size, timeout, private, gallery, history, filename"
+    "endpoint, auth, scope, deployment, model, size, timeout, preview, metadata, private, gallery, "
+    "history, filename"
 )
 FACTS = (
     "model, max_pixels, edits, edit_size, auto_size, web_grounding, background, price_text_in, "
@@ -283,12 +284,21 @@ def test_a_user_may_set_all_that_in_any_spelling(tmp_path, spelling, name):
 def test_a_project_may_set_everything_else(tmp_path):
     path = tmp_path / ".mai.toml"
     names = [key.name for key in KEYS if key.in_project and key.in_file]
-    keys = "".join(f"{name} = {'true' if name == 'private' else 1}\n" for name in names)
+    only = {"private": "true", "metadata": "false"}
+    keys = "".join(f"{name} = {only.get(name, 1)}\n" for name in names)
     facts = "".join(f"{key.name} = 1\n" for key in DEPLOYMENT_KEYS)
     path.write_text(f"{keys}[profiles.work]\n{keys}[deployments.endpoint]\n{facts}")
     file = config_file.read(path, is_project=True)
 
-    assert names == ["deployment", "model", "size", "timeout", "private"]
+    assert names == [
+        "deployment",
+        "model",
+        "size",
+        "timeout",
+        "preview",
+        "metadata",
+        "private",
+    ]
     assert list(file.values) == list(file.profiles["work"]) == names
     assert file.origin("size").kind == "project"
     assert len(file.deployments["endpoint"]) == len(DEPLOYMENT_KEYS)
@@ -332,6 +342,15 @@ def test_a_project_may_switch_privacy_on_but_not_off(refused, table, value):
 
     assert error.code == "bad_setting"
     assert "a project may switch 'private' on, but not off" in error.message
+
+
+@pytest.mark.parametrize("value", ["true", "1", "'true'", "0", "'false'"])
+@pytest.mark.parametrize("table", ["", "[profiles.work]\n"])
+def test_a_project_may_switch_metadata_off_but_not_on(refused, table, value):
+    error = refused(f"{table}metadata = {value}\n", is_project=True)
+
+    assert error.code == "bad_setting"
+    assert "a project may switch 'metadata' off, but not on" in error.message
 
 
 def test_a_deep_name_is_refused_and_hurts_nobody(refused):

@@ -1,16 +1,18 @@
 import json
 import pickle
+import random
 import subprocess
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mai_cli.errors import StorageError
+from mai_cli.errors import ConfigError, StorageError
 from mai_cli.models.answer import Picture
-from mai_cli.models.record import Master
+from mai_cli.models.record import Export, Master, Record
 from mai_cli.stores.file_lock import locked
 from mai_cli.stores.history import History, to_line
 
@@ -62,6 +64,35 @@ try:
     History(Path("history.jsonl")).append(record)
 except StorageError as error:
     print(error.code, error.message)
+"""
+
+READ_AS_SOMEBODY_ELSE = """
+import os, sys
+from pathlib import Path
+from mai_cli.errors import ConfigError
+from mai_cli.stores.history import History
+
+if os.geteuid() == 0:
+    os.setuid(65534)
+history = History(Path("history.jsonl"))
+for read in (history.newest, history.find, history.find_picture):
+    try:
+        print(list(read(*sys.argv[1:] * (read != history.newest))))
+    except ConfigError as error:
+        print(error.code, error.message)
+"""
+
+READ_THE_NEWEST = """
+from itertools import islice
+from pathlib import Path
+from mai_cli.stores.history import History
+
+def bytes_read():
+    return int(Path("/proc/self/io").read_text().split()[1])
+
+before = bytes_read()
+states = list(islice(History(Path("history.jsonl")).newest(), 20))
+print(bytes_read() - before, *[state["id"] for state in states])
 """
 
 
@@ -238,3 +269,237 @@ def test_a_place_where_no_history_can_be_is_named(tmp_path, path, record):
     message = refused(History(tmp_path / "file" / "history.jsonl"), record)
     assert "file/history.jsonl cannot be written: " in message
     assert (tmp_path / "file").read_bytes() == b"as it was"
+
+
+# Reading back.
+
+BLOCK = 1 << 16
+TORN = [b"", b"{", b"null", b"[]", b"7", b'{"id":7}', b'{"id":null}', b"\xff\xfe", b"\0" * 50]
+
+
+@dataclass
+class Lines:
+    """A history in the making: its bytes, and what is to be found in them."""
+
+    data: bytes = b""
+    order: list[str] = field(default_factory=list)
+    states: dict[str, dict] = field(default_factory=dict)
+
+    def add(self, record: Record) -> None:
+        state = record.to_json()
+        if record.id not in self.states:
+            self.order.append(record.id)
+        self.states[record.id] = state
+        self.data += to_line(state)
+
+    @property
+    def newest(self) -> list[dict]:
+        return [self.states[id_] for id_ in reversed(self.order)]
+
+
+def made(record: Record, sha256: str, exports: Sequence[str] = ()) -> Record:
+    picture = Picture(1024, 1024, 1, sha256, content_credentials=False)
+    files = [Export(f"/x/{sha}", "png", 1, 1, 1, sha, content_credentials=False) for sha in exports]
+    return replace(
+        record, status="ok", master=Master.of(picture, "a.png", "/gallery"), exports=files
+    )
+
+
+def hexadecimal(number: int) -> str:
+    return random.Random(number).randbytes(32).hex()
+
+
+@st.composite
+def histories(draw: st.DrawFn, record: Record) -> Lines:
+    """Records that begin and end at different times; between them, what cannot be read."""
+    lines = Lines()
+    events = st.tuples(st.integers(0, 5), st.sampled_from(["line", "export", "torn", "odd"]))
+    for number, event in draw(st.lists(events, max_size=25)):
+        own = replace(record, id=f"{number}{hexadecimal(number)[:11]}")
+        if event == "odd":
+            lines.data += draw(st.sampled_from(TORN)) + b"\n"
+        elif event == "torn":
+            line = to_line(own.to_json())
+            lines.data += line[: draw(st.integers(0, len(line) - 2))] + b"\n"
+        elif own.id not in lines.states:
+            lines.add(own)
+        else:
+            exports = [export["sha256"] for export in lines.states[own.id]["exports"]]
+            exports += [hexadecimal(20)] * (event == "export")
+            ended = made(own, hexadecimal(10 + number % 4), exports)
+            lines.add(replace(ended, tags=[f"{len(lines.data)}"]))
+    return lines
+
+
+@given(data=st.data())
+@settings(deadline=None)
+def test_the_last_line_of_a_record_is_its_state_wherever_it_stands(tmp_path_factory, record, data):
+    lines = data.draw(histories(record))
+    path = tmp_path_factory.getbasetemp() / "any.jsonl"
+    path.write_bytes(lines.data)
+    history = History(path)
+
+    assert list(history.newest()) == lines.newest
+    for number in range(7):
+        states = [state for state in lines.states.values() if state["id"][0] == str(number)]
+        assert history.find(str(number)) == states
+    for sha256 in map(hexadecimal, (*range(10, 15), 20)):
+        found = history.find_picture(sha256)
+        expected = [state for state in lines.states.values() if sha256 in sha256s(state)]
+        assert sorted(found, key=lambda state: state["id"]) == sorted(
+            expected, key=lambda state: state["id"]
+        )
+
+
+def sha256s(state: dict) -> list[str]:
+    master = [state["master"]] if state["master"] else []
+    return [file["sha256"] for file in (*master, *state["exports"])]
+
+
+def padded(record: Record, number: int, size: int) -> Record:
+    """A record whose line has just so many bytes, if it can."""
+    own = replace(record, id=f"{number:012x}", prompt="")
+    return replace(own, prompt="x" * (size - len(to_line(own.to_json()))))
+
+
+SIZES = st.sampled_from(
+    [0, 1, BLOCK // 2, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK - 1, 2 * BLOCK, 2 * BLOCK + 1]
+)
+
+
+@given(
+    sizes=st.lists(st.one_of(SIZES, st.integers(BLOCK - 900, BLOCK + 900)), max_size=5),
+    end=st.sampled_from([b"", b"\n", b"{", b"x" * (BLOCK - 1), b"x" * BLOCK]),
+)
+@example(sizes=[BLOCK, BLOCK, BLOCK], end=b"")
+@example(sizes=[BLOCK + 1, BLOCK, BLOCK - 1], end=b"")
+@example(sizes=[3 * BLOCK], end=b"")
+@example(sizes=[], end=b"x" * BLOCK)
+@settings(deadline=None, max_examples=40)
+def test_lines_of_any_length_are_read_from_the_end(tmp_path_factory, record, sizes, end):
+    lines = Lines()
+    for number, size in enumerate(sizes):
+        lines.add(padded(record, number, size))
+    path = tmp_path_factory.getbasetemp() / "long.jsonl"
+    path.write_bytes(lines.data + end)
+
+    assert list(History(path).newest()) == lines.newest
+
+
+def test_a_state_that_was_added_long_after_is_the_state(path, record):
+    lines = Lines()
+    lines.add(record)
+    for number in range(200):
+        lines.add(padded(record, number, 1500))
+    lines.add(replace(made(record, "ab" * 32), tags=["favorite"]))
+    path.write_bytes(lines.data)
+
+    history = History(path)
+    assert list(history.newest()) == lines.newest
+    assert history.find(record.id) == history.find_picture("ab" * 32) == [lines.newest[-1]]
+
+
+def test_the_state_of_a_picture_is_never_one_that_has_passed(path, record):
+    history = History(path)
+    history.append(record)
+    history.append(made(record, "ab" * 32))
+    history.append(replace(record, status="removed"))
+
+    assert [state["status"] for state in history.find_picture("ab" * 32)] in ([], ["removed"])
+
+
+def test_an_id_is_that_of_the_record_and_no_other(path, record):
+    history = History(path)
+    history.append(replace(record, request={"id": "cafe"}, prompt='"id":"cafe"', tags=["cafe"]))
+    history.append(other := replace(record, id="cafe00000000", rerun_of=record.id))
+
+    assert history.find("cafe") == history.find("cafe00000000") == [other.to_json()]
+    assert [state["id"] for state in history.find(record.id)] == [record.id]
+    assert history.find("cafe000000000") == history.find("afe0") == []
+
+
+def test_a_picture_is_what_the_record_made_not_what_it_tells_of(path, record):
+    ours, theirs, reference = "ab" * 32, "cd" * 32, "ef" * 32
+    history = History(path)
+    history.append(
+        replace(
+            made(record, ours, [theirs]),
+            images=[{"path": "/x/a.png", "sha256": reference}],
+            prompt=f'"sha256":"{reference}"',
+        )
+    )
+
+    assert len(history.find_picture(ours)) == len(history.find_picture(theirs)) == 1
+    assert history.find_picture(reference) == history.find_picture(ours[:-1]) == []
+
+
+def test_a_picture_that_was_made_twice_has_both_records_the_newest_last(path, record):
+    history = History(path)
+    for id_ in ("b" * 12, "a" * 12):
+        history.append(made(replace(record, id=id_), "ab" * 32))
+
+    assert [state["id"] for state in history.find_picture("ab" * 32)] == ["b" * 12, "a" * 12]
+
+
+WAYS = [
+    lambda history: list(history.newest()),
+    lambda history: history.find("b7c4"),
+    lambda history: history.find_picture("ab" * 32),
+]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\n", b"not json\n", b"\n\n{", b"[" * 100_000])
+def test_a_history_without_records_is_read_as_such(path, content):
+    if content is not None:
+        path.write_bytes(content)
+
+    assert [read(History(path)) for read in WAYS] == [[], [], []]
+
+
+@pytest.mark.parametrize("read", WAYS)
+def test_a_place_where_no_history_can_be_cannot_be_read(path, read):
+    path.mkdir()
+    with pytest.raises(ConfigError) as caught:
+        read(History(path))
+
+    assert caught.value.code == "cannot_read"
+    assert caught.value.message == f"The history {path} cannot be read: Is a directory."
+
+
+def test_a_history_that_may_not_be_read_is_named(python, path):
+    path.write_bytes(b"{}\n")
+    path.chmod(0o200)
+
+    message = "cannot_read The history history.jsonl cannot be read: Permission denied."
+    assert python.run(READ_AS_SOMEBODY_ELSE, "b7c4") == [message] * 3
+
+
+def test_what_is_read_while_others_append_is_whole(python, path, record):
+    process = python.start(APPEND, pickled(record), "a")
+    process.stdin.write("\n")
+    process.stdin.flush()
+    history, seen = History(path), 0
+    while seen < 50:
+        ids = [state["id"] for state in history.newest()]
+        assert len(ids) >= seen
+        seen = len(ids)
+        assert ids == [f"a-{number}" for number in reversed(range(seen))]
+        assert len(history.find("a-")) >= seen
+
+    python.finish(process)
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="this system does not count reads")
+def test_the_newest_are_found_without_reading_the_rest(python, path, record):
+    lines = Lines()
+    for number in range(400):
+        lines.add(replace(record, id=f"{number:012x}"))
+    with path.open("wb") as file:
+        file.truncate(1 << 28)
+        file.seek(1 << 28)
+        file.write(b"\n" + lines.data)
+
+    (line,) = python.run(READ_THE_NEWEST)
+    count, *ids = line.split()
+    assert ids == lines.order[:-21:-1]
+    assert int(count) < 2 * BLOCK

@@ -42,7 +42,7 @@ SUMMARY = b"1280x832, $0.04, 31 s, id b7c41f09e2aa\n"
 
 
 def export(path: str) -> Export:
-    return Export(path, "png", 1280, 832, 7, "0" * 64)
+    return Export(path, "png", 1280, 832, 7, "0" * 64, content_credentials=False)
 
 
 EXPORTED = Outcome(replace(RECORD, exports=[export("/x/a.png"), export("/x/b\udcff.png")]), MASTER)

@@ -1,0 +1,193 @@
+"""What a picture carries about its origin: written into copies without touching a pixel.
+
+Sources: the XMP specification, part 3 (where a packet stands in PNG); PNG, 11.3.3 (``iTXt``); the
+IPTC Photo Metadata Standard 2025.1 (digital source type, AI system, AI prompt); the IPTC
+NewsCodes of digital source types (https://cv.iptc.org/newscodes/digitalsourcetype).
+"""
+
+import errno
+import hashlib
+import mmap
+import re
+import shutil
+import struct
+import zlib
+from collections.abc import Iterator
+from datetime import UTC
+from html import escape
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from mai_cli.adapters.png import SIGNATURE
+from mai_cli.models.record import Record
+
+MAX_PROMPT_BYTES = 24_000
+"""Of a prompt in metadata, which holds it twice; a JPEG has room for 65,000 bytes in all."""
+
+_SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+# As this module writes it, as another program has written it again, and then anywhere else.
+_IDS = (
+    re.compile(rb"<dc:identifier>\s*mai:record:([0-9a-f]{12})\s*<"),
+    re.compile(rb"\bdc:identifier=[\"']mai:record:([0-9a-f]{12})[\"']"),
+    re.compile(rb"\bmai:record:([0-9a-f]{12})\b"),
+)
+_HEADER = struct.Struct(">I4s")
+# What XML cannot hold, not even escaped; https://www.w3.org/TR/xml/#charsets
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_PACKET = """\
+<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/">
+ <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+  <rdf:Description rdf:about=""
+    xmlns:dc="http://purl.org/dc/elements/1.1/"
+    xmlns:xmp="http://ns.adobe.com/xap/1.0/"
+    xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">
+{properties}
+  </rdf:Description>
+ </rdf:RDF>
+</x:xmpmeta>
+<?xpacket end="r"?>"""
+
+
+class Sink(Protocol):
+    """Takes bytes."""
+
+    def write(self, data: bytes, /) -> object:
+        """Add ``data``."""
+
+
+def xmp_packet(record: Record) -> bytes:
+    """The XMP packet of a picture that ``record`` tells of, in UTF-8; no prompt where private."""
+    properties = {
+        "dc:identifier": _identifier(record),
+        "xmp:CreateDate": _moment(record),
+        "xmp:CreatorTool": _tool(record),
+        "Iptc4xmpExt:DigitalSourceType": _source_type(record),
+    }
+    if not record.offline:
+        properties["Iptc4xmpExt:AISystemUsed"] = _model(record)
+    lines = [f"   <{name}>{_xml(text)}</{name}>" for name, text in properties.items()]
+    if prompt := _prompt(record):
+        language = f'<rdf:Alt><rdf:li xml:lang="x-default">{_xml(prompt)}</rdf:li></rdf:Alt>'
+        lines.append(f"   <dc:description>{language}</dc:description>")
+        name = "Iptc4xmpExt:AIPromptInformation"
+        if not record.offline:
+            lines.append(f"   <{name}>{_xml(prompt)}</{name}>")
+    return _PACKET.format(properties="\n".join(lines)).encode()
+
+
+def png_chunks(record: Record) -> bytes:
+    """The chunks that a PNG gets: the XMP packet, and the same as text."""
+    texts = {
+        "Identifier": _identifier(record),
+        "Creation Time": _moment(record),
+        "Software": _tool(record),
+        "Source": _model(record),
+        "Digital Source Type": _source_type(record),
+        "Description": _prompt(record),
+    }
+    packet = _text_chunk("XML:com.adobe.xmp", xmp_packet(record))
+    return packet + b"".join(_text_chunk(key, text.encode()) for key, text in texts.items() if text)
+
+
+def stamp(master: BinaryIO, copy: Sink, record: Record) -> None:
+    """Write the PNG ``master`` to ``copy``, with what ``record`` tells before its pixels.
+
+    Every byte of the master is kept, in order.
+
+    Raises:
+        ValueError: It is not a PNG with pixels; the message, half a sentence, says so.
+    """
+    for piece in _before_pixels(master):
+        copy.write(piece)
+    copy.write(png_chunks(record))
+    master.seek(-_HEADER.size, 1)
+    shutil.copyfileobj(master, copy)
+
+
+def _before_pixels(file: BinaryIO) -> Iterator[bytes]:
+    """What stands before the pixels of a PNG; reading goes on after the header of their chunk."""
+    signature = file.read(len(SIGNATURE))
+    if signature != SIGNATURE:
+        raise ValueError("is not a PNG")
+    yield signature
+    while len(header := file.read(_HEADER.size)) == _HEADER.size:
+        length, kind = _HEADER.unpack(header)
+        if kind == b"IDAT":
+            return
+        yield header + file.read(length + 4)
+    raise ValueError("is a PNG without pixels")
+
+
+def embedded_id(path: Path) -> str | None:
+    """The id of the record that the picture at ``path`` carries, whatever its format.
+
+    An XMP packet stands in every format as plain text, so that any program can find it.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    if not path.is_file() and path.exists():
+        raise OSError(errno.EINVAL, "it is not a file")
+    with path.open("rb") as file:
+        try:
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except ValueError:  # it is empty
+            return None
+        with content:
+            matches = (pattern.search(content) for pattern in _IDS)
+            match = next((match for match in matches if match), None)
+            return match[1].decode("ascii") if match else None
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of the file at ``path``, hexadecimal.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _text_chunk(keyword: str, text: bytes) -> bytes:
+    """An ``iTXt`` chunk: keyword, not compressed, no language, UTF-8."""
+    data = b"iTXt" + keyword.encode("latin-1") + b"\0\0\0\0\0" + text
+    return struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))
+
+
+def _identifier(record: Record) -> str:
+    return f"mai:record:{record.id}"
+
+
+def _moment(record: Record) -> str:
+    instant = record.created_at.astimezone(UTC).isoformat(timespec="milliseconds")
+    return instant.replace("+00:00", "Z")
+
+
+def _tool(record: Record) -> str:
+    return "mai (placeholder drawn offline, not by an AI model)" if record.offline else "mai"
+
+
+def _model(record: Record) -> str:
+    return record.model or record.deployment
+
+
+def _source_type(record: Record) -> str:
+    """What kind of source made the picture; no model has drawn a placeholder."""
+    return _SOURCE_TYPES + ("algorithmicMedia" if record.offline else "trainedAlgorithmicMedia")
+
+
+def _prompt(record: Record) -> str:
+    """The prompt as far as there is room, without what XML and PNG cannot hold."""
+    text = _NOT_XML.sub("\ufffd", record.prompt or "")
+    if len(_xml(text).encode()) <= MAX_PROMPT_BYTES:
+        return text
+    room, kept = MAX_PROMPT_BYTES, 0
+    while (room := room - len(_xml(text[kept]).encode())) >= 0:
+        kept += 1
+    return f"{text[:kept]}…"
+
+
+def _xml(text: str) -> str:
+    return escape(text, quote=False).replace("\r", "&#13;")

@@ -1,0 +1,25 @@
+"""The system's viewer of pictures."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def open_file(path: Path) -> None:
+    """Hand the picture at ``path`` to the system's viewer, and do not wait for it.
+
+    Raises:
+        OSError: There is none.
+    """
+    if sys.platform == "win32":
+        os.startfile(path)  # noqa: S606 - what this is for
+        return
+    program = "open" if sys.platform == "darwin" else "xdg-open"
+    subprocess.Popen(  # noqa: S603 - a path is no option: it is absolute
+        [program, os.fspath(path.absolute())],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
