@@ -5,9 +5,6 @@ IPTC Photo Metadata Standard 2025.1 (digital source type, AI system, AI prompt);
 NewsCodes of digital source types (https://cv.iptc.org/newscodes/digitalsourcetype).
 """
 
-import errno
-import hashlib
-import mmap
 import re
 import shutil
 import struct
@@ -15,7 +12,6 @@ import zlib
 from collections.abc import Iterator
 from datetime import UTC
 from html import escape
-from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from mai_cli.adapters.png import SIGNATURE
@@ -25,12 +21,6 @@ MAX_PROMPT_BYTES = 24_000
 """Of a prompt in metadata, which holds it twice; a JPEG has room for 65,000 bytes in all."""
 
 _SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-# As this module writes it, as another program has written it again, and then anywhere else.
-_IDS = (
-    re.compile(rb"<dc:identifier>\s*mai:record:([0-9a-f]{12})\s*<"),
-    re.compile(rb"\bdc:identifier=[\"']mai:record:([0-9a-f]{12})[\"']"),
-    re.compile(rb"\bmai:record:([0-9a-f]{12})\b"),
-)
 _HEADER = struct.Struct(">I4s")
 # What XML cannot hold, not even escaped; https://www.w3.org/TR/xml/#charsets
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -117,37 +107,6 @@ def _before_pixels(file: BinaryIO) -> Iterator[bytes]:
             return
         yield header + file.read(length + 4)
     raise ValueError("is a PNG without pixels")
-
-
-def embedded_id(path: Path) -> str | None:
-    """The id of the record that the picture at ``path`` carries, whatever its format.
-
-    An XMP packet stands in every format as plain text, so that any program can find it.
-
-    Raises:
-        OSError: The file cannot be read.
-    """
-    if not path.is_file() and path.exists():
-        raise OSError(errno.EINVAL, "it is not a file")
-    with path.open("rb") as file:
-        try:
-            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except ValueError:  # it is empty
-            return None
-        with content:
-            matches = (pattern.search(content) for pattern in _IDS)
-            match = next((match for match in matches if match), None)
-            return match[1].decode("ascii") if match else None
-
-
-def digest(path: Path) -> str:
-    """The SHA-256 of the file at ``path``, hexadecimal.
-
-    Raises:
-        OSError: It cannot be read.
-    """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _text_chunk(keyword: str, text: bytes) -> bytes:

@@ -56,7 +56,7 @@ def list_(
 
     parts: Parts = context.obj
     parts.configure({"profile": profile}, json=json)
-    show_settings(parts.output, list(listing(parts.settings, lambda: parts.key_origin)))
+    show_settings(parts.output, list(listing(parts.settings, lambda: parts.access.key_origin)))
 
 
 @app.command(cls=HelpCommand, add_help_option=False)
@@ -78,7 +78,7 @@ def get(
     parts: Parts = context.obj
     name = Name.parse(key, profile)
     parts.configure({"profile": name.profile}, json=json)
-    setting = find(parts.settings, name, lambda: parts.key_origin)
+    setting = find(parts.settings, name, lambda: parts.access.key_origin)
     if json:
         parts.output.object(setting.to_json())
     else:
@@ -111,10 +111,10 @@ def set_(
     parts.configure({"profile": name.profile}, quiet=quiet)
     if name.key.is_secret:
         refuse_argument(value)
-        endpoint = parts.needed_endpoint
+        endpoint = parts.access.needed_endpoint
         with parts.stops.listening():  # so that a stop gives the terminal its echo back
             secret = parts.secret(value)
-        origin = parts.keys.store(endpoint, secret)
+        origin = parts.access.keys.store(endpoint, secret)
         parts.output.note(f"The key is stored in {origin}, for {endpoint} only.")
     else:
         setting = parts.configuration.set(name, value)
@@ -143,8 +143,8 @@ def unset(
     name = Name.parse(key, parts.profile(profile))
     parts.configure({"profile": name.profile}, quiet=quiet)
     if name.key.is_secret:
-        endpoint = parts.needed_endpoint
-        was_there, where = parts.keys.forget(endpoint), f"for {endpoint}"
+        endpoint = parts.access.needed_endpoint
+        was_there, where = parts.access.keys.forget(endpoint), f"for {endpoint}"
     else:
         was_there, where = parts.configuration.unset(name), f"in {parts.paths.config}"
     parts.output.note(f"{name} {'is removed' if was_there else 'was not set'} {where}.")

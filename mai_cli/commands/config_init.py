@@ -120,7 +120,7 @@ def init(
                 parts.output.note("Nothing was written.")
                 raise typer.Exit(failure)
         if answers.api_key:
-            origin = parts.keys.store(setup.endpoint(answers), answers.api_key)
+            origin = parts.access.keys.store(setup.endpoint(answers), answers.api_key)
             parts.output.note(f"The key is stored in {origin}.")
         setup.write(answers)
     with suppress(MaiError):  # a mistake elsewhere is told when it matters

@@ -293,7 +293,7 @@ def generate(
     parts.configure(flags, json=json, quiet=quiet, verbose=verbose, no_color=no_color)
     settings = parts.settings
     text = parts.prompt(prompt, prompt_file)
-    endpoint = parts.endpoint
+    endpoint = parts.access.endpoint
     requests = build_requests(
         settings,
         text,

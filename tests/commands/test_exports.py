@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops
 
-from mai_cli.adapters.provenance import embedded_id
+from mai_cli.adapters.identity import embedded_id
 from tests.chunks import international_texts, without_texts
 from tests.conftest import MAI
 from tests.emulator import Answer, picture

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mai_cli.adapters.provenance import digest, embedded_id
+from mai_cli.adapters.identity import digest, embedded_id
 from mai_cli.errors import ConfigError, MaiError, UsageError
 from mai_cli.models.answer import Picture
 from mai_cli.models.record import Export, Master, Record

@@ -13,25 +13,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from mai_cli.errors import AuthError, ConfigError, MaiError, UsageError
+from mai_cli.errors import MaiError, UsageError
 from mai_cli.terminal.output import Output, colors_of, is_terminal, wants_color
 from mai_cli.terminal.stopping import Stops
 
 if TYPE_CHECKING:
     from mai_cli.adapters.conversion import Original
-    from mai_cli.adapters.credentials import Credential
-    from mai_cli.adapters.foundry import Foundry
-    from mai_cli.adapters.offline import OfflineTransport
-    from mai_cli.models.endpoint import Endpoint
     from mai_cli.models.outcome import Outcome
     from mai_cli.models.reference import Reference
-    from mai_cli.models.settings import ConfigFile, Origin, Settings
+    from mai_cli.models.settings import ConfigFile, Settings
+    from mai_cli.parts.access import Access
     from mai_cli.services.checks import Checks
     from mai_cli.services.configuring import Configuration
     from mai_cli.services.exporting import Exporting
     from mai_cli.services.finding import Finding
     from mai_cli.services.generation import Generation
-    from mai_cli.services.keys import Keys
     from mai_cli.services.setup import Setup
     from mai_cli.stores.paths import Paths
     from mai_cli.terminal.preview import Preview
@@ -153,7 +149,7 @@ class Parts:
     @property
     def generation(self) -> "Generation":
         """What makes pictures."""
-        painter = self._painter(self.settings.timeout)
+        painter = self.access.painter(self.settings.timeout)
         from mai_cli.services.generation import Generation
         from mai_cli.stores.gallery import Gallery
         from mai_cli.stores.history import History
@@ -170,7 +166,7 @@ class Parts:
     @property
     def finding(self) -> "Finding":
         """What finds records."""
-        from mai_cli.adapters.provenance import digest, embedded_id
+        from mai_cli.adapters.identity import digest, embedded_id
         from mai_cli.services.finding import Finding
         from mai_cli.stores.history import History
 
@@ -190,99 +186,12 @@ class Parts:
 
         return Exporting(disk=atomic, stamp=stamp, decode=decode, tell=self.output.note)
 
-    @property
-    def endpoint(self) -> "Endpoint | None":
-        """The resource that pictures are asked of; none offline."""
-        return None if self.settings.offline else self.needed_endpoint
-
-    @property
-    def needed_endpoint(self) -> "Endpoint":
-        """The resource that the settings name."""
-        if self.settings.endpoint is None:
-            raise ConfigError(
-                "No Foundry endpoint is set.",
-                code="missing_setting",
-                hint="Run 'mai config init', or set MAI_ENDPOINT to "
-                "https://NAME.services.ai.azure.com, or add --offline to draw placeholders on "
-                "this machine.",
-            )
-        return self.settings.endpoint
-
-    def _painter(self, timeout_seconds: float) -> "Foundry":
-        endpoint = self.endpoint
-        if endpoint is not None:
-            return self._foundry(endpoint, self.credential, timeout_seconds)
-        from mai_cli.adapters import offline
-
-        transport = offline.OfflineTransport()
-        return self._foundry(offline.ENDPOINT, offline.CREDENTIAL, timeout_seconds, transport)
-
-    def _foundry(
-        self,
-        endpoint: "Endpoint",
-        credential: "Credential",
-        timeout_seconds: float,
-        transport: "OfflineTransport | None" = None,
-    ) -> "Foundry":
-        from mai_cli.adapters.foundry import Foundry
-        from mai_cli.adapters.trust import trusted
-
-        foundry = Foundry(
-            endpoint,
-            credential,
-            timeout_seconds=timeout_seconds,
-            log=self.output.log,
-            # Loading the certificates takes longer than a request on this machine.
-            trust=trusted(self._environ) if endpoint.base.startswith("https:") else None,
-            transport=transport,
-        )
-        self._closing.callback(foundry.close)
-        return foundry
-
     @cached_property
-    def credential(self) -> "Credential":
-        """What signs requests: a key if there is one and the settings allow it, else Entra ID."""
-        from mai_cli.adapters.credentials import ApiKey
+    def access(self) -> "Access":
+        """How the resource is reached, and by whose leave."""
+        from mai_cli.parts.access import Access
 
-        settings = self.settings
-        if settings.auth != "entra":
-            if settings.api_key:
-                return ApiKey(settings.api_key, f"a key from {settings.origin('api_key')}")
-            if settings.endpoint and (key := self.keys.find(settings.endpoint)):
-                return ApiKey(key, f"a key from {self.keys.origin(settings.endpoint)}")
-        if settings.auth == "key":
-            raise AuthError(
-                "The settings ask for an API key, but there is none for this endpoint.",
-                code="no_credential",
-                hint="Store one with 'mai config set api_key', or set MAI_API_KEY.",
-            )
-        from mai_cli.adapters.entra_id import EntraId
-        from mai_cli.adapters.trust import trusted_by_requests
-
-        identity = EntraId(
-            settings.scope,
-            log=self.output.log,
-            secrets=[value for name, value in self._environ.items() if _is_secret(name)],
-            verify=trusted_by_requests(self._environ),
-        )
-        self._closing.callback(identity.close)
-        return identity
-
-    @cached_property
-    def keys(self) -> "Keys":
-        """The keys that were stored."""
-        from mai_cli.adapters.system_keyring import KeyringError, SystemKeyring
-        from mai_cli.services.keys import Keys
-        from mai_cli.stores.credentials_file import CredentialsFile
-
-        file = CredentialsFile(self.paths.credentials)
-        return Keys(file, SystemKeyring(), failure=KeyringError, tell=self.output.note)
-
-    @property
-    def key_origin(self) -> "Origin | None":
-        """Where the stored key of the endpoint is, if there is one."""
-        endpoint = self.settings.endpoint
-        return self.keys.origin(endpoint) if endpoint else None
+        return Access(self, self._environ, self._closing)
 
     def profile(self, flag: str | None) -> str | None:
         """The profile that ``flag``, or else the environment, names."""
@@ -312,7 +221,7 @@ class Parts:
 
         is_person = may_ask and is_terminal(sys.stdin) and is_terminal(sys.stderr)
         person = Questions(self.output, sys.stdin) if is_person else None
-        return Setup(self.configuration, self._user_file, self.keys.origin, person, profile)
+        return Setup(self.configuration, self._user_file, self.access.keys.origin, person, profile)
 
     def edit_configuration(self) -> bool:
         """Let the user edit the configuration file, and check it; whether there is one now."""
@@ -332,7 +241,6 @@ class Parts:
     def checks(self) -> "Checks":
         """The doctor."""
         from mai_cli.adapters import network
-        from mai_cli.adapters.credentials import NOBODY
         from mai_cli.services.checks import Checks, Surroundings
         from mai_cli.stores.atomic import free_bytes
 
@@ -341,11 +249,11 @@ class Parts:
                 environ=self._environ,
                 files=lambda: self.files,
                 settings=lambda: self.settings,
-                endpoint=lambda: self.endpoint,
-                credential=lambda: self.credential,
-                exposed=lambda: self.keys.exposed,
-                reach=lambda: self._foundry(self.needed_endpoint, NOBODY, CHECK_SECONDS).reach(),
-                probe=lambda name: self._painter(CHECK_SECONDS).probe(name),
+                endpoint=lambda: self.access.endpoint,
+                credential=lambda: self.access.credential,
+                exposed=lambda: self.access.keys.exposed,
+                reach=lambda: self.access.reach(CHECK_SECONDS),
+                probe=lambda name: self.access.painter(CHECK_SECONDS).probe(name),
                 resolve=network.resolve,
                 proxy=network.proxy_name,
                 free_bytes=free_bytes,
@@ -424,8 +332,3 @@ class Parts:
         from mai_cli.terminal.progress import watch
 
         return watch(items, total, doing=doing, color=self.output.color)
-
-
-def _is_secret(name: str) -> bool:
-    """Whether a variable of the environment may hold a password or token."""
-    return name.upper().endswith(("SECRET", "PASSWORD", "_TOKEN", "IDENTITY_HEADER"))
