@@ -84,6 +84,10 @@ class Terminal:
         return QUESTIONS in self.raw
 
     @property
+    def is_gone(self) -> bool:
+        return not self._ends
+
+    @property
     def screen(self) -> pyte.Screen:
         """What a person sees there."""
         screen = pyte.Screen(*self._size)

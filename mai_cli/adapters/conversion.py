@@ -82,9 +82,7 @@ def _resized(picture: Image.Image, recipe: Recipe) -> Image.Image:
         left = max(0.0, (picture.width - width * scale) / 2)
         top = max(0.0, (picture.height - height * scale) / 2)
         box = (left, top, picture.width - left, picture.height - top)
-    resized = picture.resize((width, height), Image.Resampling.LANCZOS, box)
-    resized.info = picture.info
-    return resized
+    return picture.resize((width, height), Image.Resampling.LANCZOS, box)
 
 
 def _within(picture: Image.Image, recipe: Recipe, record: Record | None) -> bytes:

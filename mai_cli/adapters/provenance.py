@@ -21,6 +21,8 @@ MAX_PROMPT_BYTES = 24_000
 """Of a prompt in metadata, which holds it twice; a JPEG has room for 65,000 bytes in all."""
 
 _SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+_XMP_KEYWORD = "XML:com.adobe.xmp"
+_PACKET_CHUNK = b"iTXt" + _XMP_KEYWORD.encode() + b"\0"
 _HEADER = struct.Struct(">I4s")
 # What XML cannot hold, not even escaped; https://www.w3.org/TR/xml/#charsets
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -66,7 +68,7 @@ def xmp_packet(record: Record) -> bytes:
     return _PACKET.format(properties="\n".join(lines)).encode()
 
 
-def png_chunks(record: Record) -> bytes:
+def png_chunks(record: Record, *, with_packet: bool = True) -> bytes:
     """The chunks that a PNG gets: the XMP packet, and the same as text."""
     texts = {
         "Identifier": _identifier(record),
@@ -76,21 +78,24 @@ def png_chunks(record: Record) -> bytes:
         "Digital Source Type": _source_type(record),
         "Description": _prompt(record),
     }
-    packet = _text_chunk("XML:com.adobe.xmp", xmp_packet(record))
+    packet = _text_chunk(_XMP_KEYWORD, xmp_packet(record)) if with_packet else b""
     return packet + b"".join(_text_chunk(key, text.encode()) for key, text in texts.items() if text)
 
 
 def stamp(master: BinaryIO, copy: Sink, record: Record) -> None:
     """Write the PNG ``master`` to ``copy``, with what ``record`` tells before its pixels.
 
-    Every byte of the master is kept, in order.
+    Every byte of the master is kept, in order. A packet of its own stays the only one, as XMP
+    wants it; the text tells the rest.
 
     Raises:
         ValueError: It is not a PNG with pixels; the message, half a sentence, says so.
     """
+    has_packet = False
     for piece in _before_pixels(master):
         copy.write(piece)
-    copy.write(png_chunks(record))
+        has_packet = has_packet or piece.startswith(_PACKET_CHUNK, 4)
+    copy.write(png_chunks(record, with_packet=not has_packet))
     master.seek(-_HEADER.size, 1)
     shutil.copyfileobj(master, copy)
 

@@ -184,7 +184,13 @@ class Parts:
 
             return Original(master)
 
-        return Exporting(disk=atomic, stamp=stamp, decode=decode, tell=self.output.note)
+        return Exporting(
+            disk=atomic,
+            stamp=stamp,
+            decode=decode,
+            tell=self.output.note,
+            hold=self.stops.held,
+        )
 
     @cached_property
     def access(self) -> "Access":

@@ -5,7 +5,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -69,7 +69,8 @@ class Exporting:
     """Makes exports; what is to know of them is told once.
 
     ``stamp`` copies a PNG with what a record tells; ``decode`` opens one for conversions. Both
-    raise ``OSError``, or ``ValueError`` with half a sentence about the picture.
+    raise ``OSError``, or ``ValueError`` with half a sentence about the picture. ``hold`` keeps a
+    stop from coming between a file and the knowledge of it.
     """
 
     def __init__(
@@ -79,11 +80,13 @@ class Exporting:
         stamp: Callable[[BinaryIO, Sink, Record], None],
         decode: Callable[[Path], Original],
         tell: Callable[[str], None],
+        hold: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._disk = disk
         self._stamp = stamp
         self._decode = decode
         self._tell = tell
+        self._hold = hold
         self._told: set[str] = set()
 
     def prepare(self, targets: Sequence[Target]) -> None:
@@ -104,6 +107,7 @@ class Exporting:
 
     def export(
         self,
+        done: Exported,
         master: Path,
         record: Record,
         targets: Sequence[Target],
@@ -111,8 +115,10 @@ class Exporting:
         *,
         overwrite: bool,
         metadata: bool,
-    ) -> Exported:
+    ) -> None:
         """Make all exports of the picture at ``master``, which ``record`` tells of.
+
+        ``done`` knows of each as soon as it is there, whatever stops the others.
 
         Where format and size stay, an export is a copy, with metadata unless the master is signed:
         a signature holds for exactly these bytes. All others are converted, side by side. One
@@ -126,7 +132,6 @@ class Exporting:
         converted = self._convert(
             master, facts, [r for r in recipes if not _copies(r, facts)], told
         )
-        done = Exported()
         for target in targets:
             file = target.file_for(master.name, number)
             content = converted.get(target.recipe)
@@ -135,14 +140,15 @@ class Exporting:
                     raise content
                 stamped = None if facts.content_credentials else told
                 fill = partial(self._fill, master=master, content=content, told=stamped)
-                done.exports.append(self._write(target, file, facts, fill, overwrite=overwrite))
+                with self._hold():
+                    export = self._write(target, file, facts, fill, overwrite=overwrite)
+                    done.exports.append(export)
             except FileExistsError:
                 done.failures.append(f"{file} appeared meanwhile and was left alone")
             except OSError as error:
                 done.failures.append(f"{file} could not be written: {error.strerror}")
             except ValueError as error:
                 done.failures.append(f"{file} could not be made: the picture {error}")
-        return done
 
     def _convert(
         self, master: Path, facts: Master, recipes: Sequence[Recipe], told: Record | None

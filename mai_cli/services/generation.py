@@ -23,8 +23,8 @@ from mai_cli.models.endpoint import Endpoint
 from mai_cli.models.outcome import Outcome
 from mai_cli.models.record import Master, Record
 from mai_cli.models.request import ImageRequest
-from mai_cli.services.exporting import Exported
-from mai_cli.services.outputs import Target, Targets
+from mai_cli.services.exporting import Exported, Exporting
+from mai_cli.services.outputs import Targets
 from mai_cli.services.retrying import Attempts, Patience, ask
 
 MAX_LOST = 3
@@ -80,26 +80,6 @@ class History(Protocol):
         """Put the state of ``record`` on disk."""
 
 
-class Exporter(Protocol):
-    """Makes the outputs of a picture that is safe."""
-
-    def prepare(self, targets: Sequence[Target], /) -> None:
-        """See that outputs can be written."""
-
-    def export(
-        self,
-        master: Path,
-        record: Record,
-        targets: Sequence[Target],
-        number: int | None,
-        /,
-        *,
-        overwrite: bool,
-        metadata: bool,
-    ) -> Exported:
-        """Make them; one that fails does not stop the others."""
-
-
 @dataclass(frozen=True)
 class Order:
     """What is to be made, and where it goes. ``endpoint`` is ``None`` offline."""
@@ -134,7 +114,7 @@ class Generation:
         painter: Painter,
         gallery: Gallery,
         history: History,
-        exporter: Exporter,
+        exporter: Exporting,
         tell: Callable[[str], None],
         hold: Callable[[], AbstractContextManager[None]] = nullcontext,
         clock: Callable[[], float] = time.monotonic,
@@ -284,32 +264,33 @@ class Generation:
         return Outcome(ended, error=error)
 
     def _exported(self, order: Order, outcome: Outcome, number: int | None) -> Iterator[Outcome]:
-        """``outcome`` with its outputs; without them if a stop comes in between."""
-        try:
-            exported = self._export(order, outcome, number)
-        except BaseException:
+        """``outcome`` with its outputs; with those that are there if a stop comes in between."""
+        if outcome.path is None or not order.outputs.files:
             yield outcome
+            return
+        done = Exported()
+        try:
+            self._exporter.export(
+                done,
+                outcome.path,
+                outcome.record,
+                order.outputs.files,
+                number,
+                overwrite=order.overwrite,
+                metadata=order.metadata,
+            )
+        except BaseException:
+            yield self._with_exports(outcome, outcome.path, done) if done.exports else outcome
             raise
-        yield exported
+        yield self._with_exports(outcome, outcome.path, done)
 
-    def _export(self, order: Order, outcome: Outcome, number: int | None) -> Outcome:
-        """Write the outputs of a picture that is safe in the gallery."""
-        master = outcome.record.master
-        if outcome.path is None or master is None or not order.outputs.files:
-            return outcome
-        done = self._exporter.export(
-            outcome.path,
-            outcome.record,
-            order.outputs.files,
-            number,
-            overwrite=order.overwrite,
-            metadata=order.metadata,
-        )
+    def _with_exports(self, outcome: Outcome, master: Path, done: Exported) -> Outcome:
+        """``outcome`` with what was made of ``master``, in the history too."""
         if outcome.error:  # it weighs more, and is told by whoever takes the outcome
             for failure in done.failures:
                 self._tell(f"{failure}.")
         exported = replace(outcome, record=replace(outcome.record, exports=done.exports))
-        return self._remember(exported, outcome.error or _export_error(done.failures, outcome.path))
+        return self._remember(exported, outcome.error or _export_error(done.failures, master))
 
 
 def _export_error(failures: Sequence[str], master: Path) -> StorageError | None:

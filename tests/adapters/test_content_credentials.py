@@ -14,7 +14,7 @@ from mai_cli.models.catalogue import find
 from mai_cli.models.record import Master, Record
 from mai_cli.models.request import ImageRequest
 from mai_cli.models.size import Size
-from mai_cli.services.exporting import Exporting
+from mai_cli.services.exporting import Exported, Exporting
 from mai_cli.services.outputs import Target
 from mai_cli.stores import atomic
 from tests.chunks import read_chunks
@@ -59,7 +59,9 @@ def test_a_copy_by_mai_is_still_signed_and_a_conversion_is_not(signed, tmp_path)
     told: list[str] = []
     exporting = Exporting(disk=atomic, stamp=stamp, decode=Original, tell=told.append)
     targets = [Target.parse(str(tmp_path / name)) for name in ("a.png", "b.webp", "c.jpg")]
-    done = exporting.export(
+    done = Exported()
+    exporting.export(
+        done,
         *(tmp_path / "master.png", record_of(signed), targets, None),
         overwrite=False,
         metadata=True,
@@ -78,7 +80,9 @@ def test_an_unsigned_copy_claims_nothing(tmp_path):
     (tmp_path / "master.png").write_bytes(PLAIN)
     exporting = Exporting(disk=atomic, stamp=stamp, decode=Original, tell=print)
     target = Target.parse(str(tmp_path / "a.png"))
-    done = exporting.export(
+    done = Exported()
+    exporting.export(
+        done,
         *(tmp_path / "master.png", record_of(PLAIN), [target], None),
         overwrite=False,
         metadata=False,

@@ -492,3 +492,17 @@ def test_any_bytes_are_copied_whole_or_refused(data):
         return
     at = copy.index(png_chunks(record()))
     assert copy[:at] + copy[at + len(png_chunks(record())) :] == data
+
+
+def test_a_packet_that_the_master_brings_stays_the_only_one():
+    theirs = Chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0<x:xmpmeta/>")
+    chunks = read_chunks(MASTERS["plain"])
+    master = write_chunks([chunks[0], theirs, *chunks[1:]])
+    copy = io.BytesIO()
+    stamp(io.BytesIO(master), copy, record("a red fox"))
+
+    packets = [
+        chunk for chunk in read_chunks(copy.getvalue()) if b"XML:com.adobe.xmp" in chunk.data
+    ]
+    assert packets == [theirs]
+    assert b"Identifier\0" in copy.getvalue()

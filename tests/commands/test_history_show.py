@@ -368,7 +368,7 @@ def test_nothing_in_a_record_acts_on_the_terminal(show):
 
 
 def test_a_record_of_a_later_version_is_shown_as_far_as_it_is_understood(show):
-    later = {"schema": "mai/record/2", "master": {"path": "a.png"}, "exports": ["a"], "error": "x"}
-    result = show(RECORD | later)
+    later = {"master": {"path": "a.png"}, "exports": ["a"], "error": "x", "request": ["x"]}
+    result = show(RECORD | later | {"schema": "mai/record/2", "seconds": "PT31S"})
     assert result.code == 0, result.err
     assert result.lines[3] == "prompt     a lighthouse at dawn"

@@ -162,13 +162,23 @@ def test_nothing_is_asked_where_nothing_will_be_drawn(on_terminal, args, code):
     assert not on_terminal(*args, code=code).was_asked
 
 
-def test_ctrl_c_while_the_terminal_is_asked_sends_nothing(bare, tmp_path, history):
-    with Terminal(DRAW, bare, tmp_path) as terminal:
+@pytest.mark.parametrize(
+    ("stop", "code"),
+    [
+        (lambda terminal: terminal.types(b"\x03" + PLAIN), 130),
+        (lambda terminal: terminal.process.terminate(), 143),
+        (lambda terminal: terminal.hangs_up(), 129),
+    ],
+    ids=["ctrl-c", "terminated", "closed"],
+)
+def test_a_stop_while_the_terminal_is_asked_sends_nothing(bare, tmp_path, history, stop, code):
+    with Terminal([*DRAW, "--preview"], bare, tmp_path, pipes=("stdout",)) as terminal:
         terminal.is_asked()
-        terminal.types(b"\x03" + PLAIN)
-        assert terminal.leaves() == 130
-        assert terminal.is_as_usual
+        stop(terminal)
+        assert terminal.leaves() == code
+        assert terminal.is_gone or terminal.is_as_usual
     assert history() == {}
+    assert terminal.piped == b""
     assert b"Traceback" not in terminal.raw
 
 
@@ -247,9 +257,8 @@ def test_the_viewer_opens_the_master(run, bare, opened, masters):
     assert opened(1) == [str(master) for master in masters()]
 
 
-def test_the_viewer_opens_the_first_export_of_each_picture(run, bare, opened, tmp_path):
-    done = run(bare, *DRAW[1:], "--open", "-n", "2", "-o", "a b.png", "-o", "c.png")
-    assert done.code == 0
+def test_the_viewer_opens_the_first_export_of_each_picture(on_terminal, opened, tmp_path):
+    on_terminal("--open", "-n", "2", "-o", "a b.png", "-o", "c.png")
     assert sorted(opened(2)) == [str(tmp_path / "a b-1.png"), str(tmp_path / "a b-2.png")]
 
 

@@ -132,6 +132,7 @@ class World:
 
     def export(
         self,
+        done: Exported,
         master: Path,
         record: Record,
         targets: Sequence[Target],
@@ -139,8 +140,7 @@ class World:
         *,
         overwrite: bool,
         metadata: bool,
-    ) -> Exported:
-        done = Exported()
+    ) -> None:
         for target in targets:
             file = target.file_for(master.name, number)
             self.orders.append((master, record.status, file, overwrite, metadata))
@@ -151,4 +151,3 @@ class World:
             else:
                 made = Export(str(file), "png", 1024, 1024, 1, "ab" * 32, content_credentials=False)
                 done.exports.append(made)
-        return done

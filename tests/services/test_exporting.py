@@ -15,7 +15,7 @@ from mai_cli.adapters.provenance import stamp
 from mai_cli.errors import UsageError
 from mai_cli.models.recipe import Recipe
 from mai_cli.models.record import Master, Record
-from mai_cli.services.exporting import Exporting, side_by_side
+from mai_cli.services.exporting import Exported, Exporting, side_by_side
 from mai_cli.services.outputs import Target
 from mai_cli.stores import atomic
 from tests.chunks import international_texts, without_texts
@@ -71,7 +71,9 @@ class Studio:
         targets = [Target.parse(f"{self.folder}/out/{text}", recipe) for text in texts]
         options = {"overwrite": False, "metadata": True} | options
         self.exporting.prepare(targets)
-        return self.exporting.export(self.master, self.record, targets, number, **options)
+        done = Exported()
+        self.exporting.export(done, self.master, self.record, targets, number, **options)
+        return done
 
     @property
     def files(self) -> dict[str, bytes]:
@@ -337,7 +339,9 @@ def test_a_record_without_a_picture_has_no_exports(studio):
     record = replace(studio.record, master=None)
 
     with pytest.raises(ValueError, match="without a master"):
-        studio.exporting.export(studio.master, record, [], None, overwrite=False, metadata=True)
+        studio.exporting.export(
+            Exported(), studio.master, record, [], None, overwrite=False, metadata=True
+        )
 
 
 def test_conversions_are_made_at_the_same_time(studio):
@@ -419,7 +423,7 @@ from mai_cli.models.catalogue import find
 from mai_cli.models.record import Master, Record
 from mai_cli.models.request import ImageRequest
 from mai_cli.models.size import Size
-from mai_cli.services.exporting import Exporting
+from mai_cli.services.exporting import Exported, Exporting
 from mai_cli.services.outputs import Target
 from mai_cli.stores import atomic
 
@@ -429,8 +433,9 @@ record = Record.sent(request, id="b7c41f09e2aa", created_at=datetime.now(UTC), e
 master = Master("fox.png", ".", "0" * 64, 1, 200, 200, content_credentials=False)
 exporting = Exporting(disk=atomic, stamp=stamp, decode=Original, tell=print)
 targets = [Target.parse(name) for name in ("out/a.png", "out/b.jpg", "out/c.png", "out/d.webp")]
-done = exporting.export(
-    Path("fox.png").absolute(), replace(record, master=master), targets, None,
+done = Exported()
+exporting.export(
+    done, Path("fox.png").absolute(), replace(record, master=master), targets, None,
     overwrite=True, metadata=True,
 )
 print(json.dumps([[Path(export.path).name for export in done.exports], done.failures]))

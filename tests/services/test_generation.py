@@ -297,6 +297,18 @@ def test_a_stop_while_outputs_are_made_hands_over_the_picture_that_is_safe(world
     assert [record.status for record in world.records] == ["sent", "ok"]
 
 
+def test_a_stop_between_two_outputs_tells_of_the_one_that_is_there(world, request_):
+    world.fails = {"export /drafts/id-0.png": KeyboardInterrupt()}
+    outcomes = world.run(request_, outputs=[HERO, DRAFTS])
+
+    outcome = next(outcomes)
+    assert [export.path for export in outcome.record.exports] == ["/x/hero.png"]
+    assert outcome.results == [Path("/x/hero.png")]
+    with pytest.raises(KeyboardInterrupt):
+        next(outcomes)
+    assert world.records[-1] == outcome.record
+
+
 @pytest.mark.parametrize(
     ("usage", "changes", "endpoint", "cost"),
     [

@@ -274,7 +274,10 @@ def test_a_place_where_no_history_can_be_is_named(tmp_path, path, record):
 # Reading back.
 
 BLOCK = 1 << 16
-TORN = [b"", b"{", b"null", b"[]", b"7", b'{"id":7}', b'{"id":null}', b"\xff\xfe", b"\0" * 50]
+TORN = [
+    *(b"", b"{", b"null", b"[]", b'"id"', b"\xff\xfe", b"\0" * 50),
+    *(b'{"status":"sent"}', b'{"id":7,"status":"sent"}', b'{"id":null,"status":"sent"}'),
+]
 
 
 @dataclass
