@@ -1,6 +1,8 @@
 """The system's viewer of pictures."""
 
+import errno
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +18,8 @@ def open_file(path: Path) -> None:
         os.startfile(path)  # noqa: S606 - what this is for
         return
     program = "open" if sys.platform == "darwin" else "xdg-open"
+    if shutil.which(program) is None:
+        raise FileNotFoundError(errno.ENOENT, f"there is no {program}")
     subprocess.Popen(  # noqa: S603 - a path is no option: it is absolute
         [program, os.fspath(path.absolute())],
         stdin=subprocess.DEVNULL,

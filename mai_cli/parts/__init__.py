@@ -184,13 +184,7 @@ class Parts:
 
             return Original(master)
 
-        return Exporting(
-            disk=atomic,
-            stamp=stamp,
-            decode=decode,
-            tell=self.output.note,
-            hold=self.stops.held,
-        )
+        return Exporting(disk=atomic, stamp=stamp, decode=decode, tell=self.output.note)
 
     @cached_property
     def access(self) -> "Access":
@@ -296,7 +290,7 @@ class Parts:
         if not wanted or not self._is_screen:
             return None
         from mai_cli.adapters.thumbnails import shrink
-        from mai_cli.terminal.asking import ask_terminal
+        from mai_cli.terminal.asking import ask_terminal, is_shared
         from mai_cli.terminal.preview import Preview
 
         colors = colors_of(sys.stderr, self._environ) if self.output.color else 0
@@ -304,7 +298,7 @@ class Parts:
         preview = Preview(
             shrink,
             self.output.screen,
-            ask_terminal(is_shared=bool(self._environ.get("TMUX") or self._environ.get("STY"))),
+            ask_terminal(is_shared=is_shared(self._environ)),
             columns=size.columns or USUAL_COLUMNS,  # some connections do not tell
             rows=size.lines or USUAL_ROWS,
             colors=colors,

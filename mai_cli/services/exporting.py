@@ -5,7 +5,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -69,8 +69,7 @@ class Exporting:
     """Makes exports; what is to know of them is told once.
 
     ``stamp`` copies a PNG with what a record tells; ``decode`` opens one for conversions. Both
-    raise ``OSError``, or ``ValueError`` with half a sentence about the picture. ``hold`` keeps a
-    stop from coming between a file and the knowledge of it.
+    raise ``OSError``, or ``ValueError`` with half a sentence about the picture.
     """
 
     def __init__(
@@ -80,13 +79,11 @@ class Exporting:
         stamp: Callable[[BinaryIO, Sink, Record], None],
         decode: Callable[[Path], Original],
         tell: Callable[[str], None],
-        hold: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._disk = disk
         self._stamp = stamp
         self._decode = decode
         self._tell = tell
-        self._hold = hold
         self._told: set[str] = set()
 
     def prepare(self, targets: Sequence[Target]) -> None:
@@ -140,9 +137,7 @@ class Exporting:
                     raise content
                 stamped = None if facts.content_credentials else told
                 fill = partial(self._fill, master=master, content=content, told=stamped)
-                with self._hold():
-                    export = self._write(target, file, facts, fill, overwrite=overwrite)
-                    done.exports.append(export)
+                done.exports.append(self._write(target, file, facts, fill, overwrite=overwrite))
             except FileExistsError:
                 done.failures.append(f"{file} appeared meanwhile and was left alone")
             except OSError as error:

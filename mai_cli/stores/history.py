@@ -6,6 +6,7 @@ Lines that cannot be read are passed over: what a crash has torn spoils nothing 
 import errno
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
@@ -20,6 +21,7 @@ from mai_cli.stores.file_lock import locked
 State = dict[str, Any]
 """A record as its line in the history has it; see ``Record.to_json``."""
 
+_ID = re.compile(rb'"id":"([^"]*)"')
 _BLOCK_BYTES = 1 << 16
 
 
@@ -84,14 +86,16 @@ class History:
 
     def _search(self, needle: str) -> dict[str, State]:
         """The state of each record that has a line with ``needle`` in it."""
-        needles = [needle.encode()]
+        found = needle.encode()
         states: dict[str, State] = {}
+        ids: set[bytes] = set()
         with self._opened() as file:
             for line in file:
-                if any(part in line for part in needles) and (state := _state(line)):
-                    if state["id"] not in states:
-                        needles.append(f'"id":"{state["id"]}"'.encode())
+                # A later line of the same record may not have it, and holds all the same.
+                is_known = ids and (match := _ID.search(line)) and match[1] in ids
+                if (is_known or found in line) and (state := _state(line)):
                     states[state["id"]] = state
+                    ids.add(state["id"].encode())
         return states
 
     @contextmanager

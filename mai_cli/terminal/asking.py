@@ -13,7 +13,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -44,6 +44,12 @@ class Abilities:
     iterm2: bool = False
     sixel: bool = False
     cell: tuple[int, int] | None = None
+
+
+def is_shared(environ: Mapping[str, str]) -> bool:
+    """Whether the terminal is one of tmux or screen; what it says of itself goes through ssh."""
+    names = environ.get("TERM", "").startswith(("tmux", "screen"))
+    return names or bool(environ.get("TMUX") or environ.get("STY"))
 
 
 def ask_terminal(seconds: float = ANSWER_SECONDS, *, is_shared: bool = False) -> Abilities:

@@ -68,7 +68,9 @@ def show_plan(output: Output, plan: Plan) -> None:
 
 
 def _fields(request: Mapping[str, object]) -> str:
-    return ", ".join(f"{key} = {json.dumps(value)}" for key, value in request.items())
+    return ", ".join(
+        f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in request.items()
+    )
 
 
 def _size(file: Mapping[str, Any]) -> str:
@@ -78,6 +80,8 @@ def _size(file: Mapping[str, Any]) -> str:
 def _cost(state: Mapping[str, Any]) -> list[str]:
     if state["master"] is None:
         return []
+    if state["cost_usd"] is None:
+        return ["not known"]
     return ["free" if state["offline"] else dollars(state["cost_usd"])]
 
 

@@ -89,5 +89,5 @@ def test_where_there_is_no_viewer_it_is_an_os_error(tmp_path, monkeypatch, mode)
     if mode:
         (tmp_path / NAME).write_text(VIEWER)
         (tmp_path / NAME).chmod(mode)
-    with pytest.raises(OSError, match=r"No such file|Permission denied"):
+    with pytest.raises(OSError, match=r"there is no"):
         open_file(tmp_path / "a.png")

@@ -151,6 +151,12 @@ def test_without_a_terminal_no_escape_is_written(run, bare, masters):
     assert re.fullmatch(r"1024x1024, free, \d s, id [0-9a-f]{12}\n", done.err)
 
 
+def test_a_terminal_that_does_not_tell_its_size_has_the_usual_one(bare, tmp_path, masters):
+    with Terminal(DRAW, bare, tmp_path, answer=PLAIN, columns=0, rows=0) as terminal:
+        assert terminal.leaves() == 0
+    assert as_text(*masters()) in terminal.raw
+
+
 def test_what_was_not_made_is_not_shown(on_terminal, env, foundry):
     foundry.will(FILTERED)
     command = [*MAI, "generate", "x"]
