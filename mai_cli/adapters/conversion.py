@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, features
 
 from mai_cli.adapters.pictures import PictureError, decode, straight, translated
 from mai_cli.adapters.provenance import stamp, xmp_packet
@@ -17,12 +17,18 @@ from mai_cli.models.record import Record
 _WHITE = (255, 255, 255)
 _FINEST, _SPARE = 95, 1.2
 _FINE = 90  # from this quality on a JPEG keeps its colours at full size, as other tools do
+_FEATURES = {"png": "zlib", "jpeg": "jpg", "webp": "webp", "avif": "avif"}
 _OPTIONS: dict[str, dict[str, Any]] = {
     "jpeg": {},
     "webp": {"method": 4},
     "avif": {"speed": 6, "max_threads": 1},
     "png": {},
 }
+
+
+def can_write(name: str) -> bool:
+    """Whether this installation of Pillow writes the format ``name``."""
+    return features.check(_FEATURES[name]) is True
 
 
 class Original:

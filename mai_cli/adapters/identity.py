@@ -3,7 +3,10 @@
 import errno
 import mmap
 import re
+import stat
 from pathlib import Path
+
+MAX_BYTES = 1 << 29
 
 # As it is written by mai, written again by another program, and then anywhere else.
 # Each starts with a literal, for which a large file is searched fifty times faster.
@@ -22,8 +25,7 @@ def embedded_id(path: Path) -> str | None:
     Raises:
         OSError: The file cannot be read.
     """
-    if not path.is_file() and path.exists():
-        raise OSError(errno.EINVAL, "it is not a file")
+    _check(path)
     with path.open("rb") as file:
         try:
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -43,5 +45,15 @@ def digest(path: Path) -> str:
     """
     import hashlib  # noqa: PLC0415 - slow, and rarely needed
 
+    _check(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check(path: Path) -> None:
+    """Read nothing that is no file, or too large for a picture."""
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode):
+        raise OSError(errno.EINVAL, "it is not a file")
+    if state.st_size > MAX_BYTES:
+        raise OSError(errno.EFBIG, "it is too large for a picture")

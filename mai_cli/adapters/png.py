@@ -13,6 +13,9 @@ from mai_cli.models.answer import Picture
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_SIDE = 1 << 15
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+"""Bits for each sample, by colour type."""
+
 _HEADER = struct.Struct(">I4s")
 _CRC_BYTES = 4
 _IHDR_BYTES = 13
@@ -104,7 +107,9 @@ class PngScan:
         if self._kind == b"IHDR":
             self._header = data
             width, height = struct.unpack(">II", data[:8])
-            if not 0 < width <= MAX_SIDE or not 0 < height <= MAX_SIDE:
+            depth, color, *methods = data[8:]
+            is_kind = depth in _DEPTHS.get(color, ()) and methods in ([0, 0, 0], [0, 0, 1])
+            if not 0 < width <= MAX_SIDE or not 0 < height <= MAX_SIDE or not is_kind:
                 return self._fail("its header is damaged")
         self._crc = zlib.crc32(data, self._crc or 0)
         self._left -= len(data)

@@ -324,7 +324,7 @@ def generate(
     for note in notes(requests, datetime.now(UTC).date()):
         parts.output.note(note)
     check_sizes(outputs, [request.size for request in requests if request.size])
-    check_targets(outputs, order.numbers, overwrite=overwrite)
+    check_targets(outputs, order.numbers, settings.gallery, overwrite=overwrite)
     if dry_run:
         show_plan(parts.output, plan(order))
         return

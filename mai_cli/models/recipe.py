@@ -52,6 +52,8 @@ class Recipe:
             ValueError: It is larger than a file can be; the message, half a sentence, says so.
         """
         size = self._size_of(width, height)
+        if self.format == "png" and size == (width, height):
+            return size  # a copy
         if max(size) > MAX_SIDE or size[0] * size[1] > MAX_PIXELS:
             limit = f"{MAX_SIDE} pixels a side and {MAX_PIXELS // 1_000_000} million in all"
             raise ValueError(f"would be {size[0]}x{size[1]}, more than {limit}")

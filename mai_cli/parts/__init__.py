@@ -184,7 +184,19 @@ class Parts:
 
             return Original(master)
 
-        return Exporting(disk=atomic, stamp=stamp, decode=decode, tell=self.output.note)
+        def can_write(name: str) -> bool:
+            from mai_cli.adapters.conversion import can_write
+
+            return can_write(name)
+
+        return Exporting(
+            disk=atomic,
+            stamp=stamp,
+            decode=decode,
+            can_write=can_write,
+            tell=self.output.note,
+            hold=self.stops.held,
+        )
 
     @cached_property
     def access(self) -> "Access":

@@ -4,12 +4,12 @@ import hashlib
 import os
 import shutil
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeVar
+from typing import BinaryIO, Protocol, Self, TypeVar
 
 from mai_cli.errors import UsageError
 from mai_cli.models.recipe import Recipe
@@ -18,6 +18,7 @@ from mai_cli.services.outputs import Target
 
 T = TypeVar("T")
 
+_COPIED = "png"  # what masters are
 _FLATTENED = "JPEG has no transparency: what was transparent is white."
 _UNSIGNED = (
     "This picture has content credentials. Copies keep them; conversions cannot, "
@@ -31,8 +32,15 @@ class Disk(Protocol):
     def prepare(self, folder: Path, /) -> None:
         """See that ``folder`` is there and can be written."""
 
-    def create(self, target: Path, /, *, overwrite: bool) -> AbstractContextManager[BinaryIO]:
-        """A file that becomes ``target`` at the end, whole or not at all."""
+    def create(
+        self,
+        target: Path,
+        /,
+        *,
+        overwrite: bool,
+        placing: Callable[[], AbstractContextManager[None]],
+    ) -> AbstractContextManager[BinaryIO]:
+        """A file that becomes ``target`` at the end, whole or not at all, within ``placing``."""
 
 
 class Sink(Protocol):
@@ -69,7 +77,8 @@ class Exporting:
     """Makes exports; what is to know of them is told once.
 
     ``stamp`` copies a PNG with what a record tells; ``decode`` opens one for conversions. Both
-    raise ``OSError``, or ``ValueError`` with half a sentence about the picture.
+    raise ``OSError``, or ``ValueError`` with half a sentence about the picture. ``can_write``
+    knows the formats. ``hold`` keeps a stop from coming between a file and the knowledge of it.
     """
 
     def __init__(
@@ -78,21 +87,32 @@ class Exporting:
         disk: Disk,
         stamp: Callable[[BinaryIO, Sink, Record], None],
         decode: Callable[[Path], Original],
+        can_write: Callable[[str], bool],
         tell: Callable[[str], None],
+        hold: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._disk = disk
         self._stamp = stamp
         self._decode = decode
+        self._can_write = can_write
         self._tell = tell
+        self._hold = hold
         self._told: set[str] = set()
 
     def prepare(self, targets: Sequence[Target]) -> None:
         """Make the folders of the outputs, before anything is paid for.
 
         Raises:
-            UsageError: One of them cannot be written.
+            UsageError: One of them cannot be written, or its format not on this machine.
         """
         for target in targets:
+            name = target.recipe.format
+            if name != _COPIED and not self._can_write(name):
+                raise UsageError(
+                    f"This installation of Pillow cannot write {name}: {target.path}",
+                    code="bad_output",
+                    hint="Install a Pillow that can, or choose another format.",
+                )
             try:
                 self._disk.prepare(target.folder)
             except OSError as error:
@@ -137,7 +157,7 @@ class Exporting:
                     raise content
                 stamped = None if facts.content_credentials else told
                 fill = partial(self._fill, master=master, content=content, told=stamped)
-                done.exports.append(self._write(target, file, facts, fill, overwrite=overwrite))
+                self._write(done, target, file, facts, fill, overwrite=overwrite)
             except FileExistsError:
                 done.failures.append(f"{file} appeared meanwhile and was left alone")
             except OSError as error:
@@ -178,27 +198,35 @@ class Exporting:
 
     def _write(
         self,
+        done: Exported,
         target: Target,
         file: Path,
         master: Master,
         fill: Callable[[Sink], None],
         *,
         overwrite: bool,
-    ) -> Export:
+    ) -> None:
         """Write one export; in a folder, where names are ours to choose, beside what is there."""
         first, number = file, 1
         while True:
+            counted = _Counted(target.recipe.max_kb)
+
+            @contextmanager
+            def placing(path: Path = file, counted: _Counted = counted) -> Iterator[None]:
+                with self._hold():
+                    yield
+                    done.exports.append(counted.export(path, target.recipe, master))
+
             try:
-                with self._disk.create(file, overwrite=overwrite) as opened:
-                    counted = _Counted(opened, target.recipe.max_kb)
-                    fill(counted)
+                with self._disk.create(file, overwrite=overwrite, placing=placing) as opened:
+                    fill(counted.into(opened))
             except FileExistsError:
                 if not target.is_folder:
                     raise
                 number += 1
                 file = first.with_name(f"{first.stem}-{number}{first.suffix}")
             else:
-                return counted.export(file, target.recipe, master)
+                return
 
     def _tell_once(self, note: str) -> None:
         if note not in self._told:
@@ -209,11 +237,15 @@ class Exporting:
 class _Counted:
     """A file that counts its bytes, up to a limit, and takes their digest."""
 
-    def __init__(self, file: BinaryIO, max_kb: int | None) -> None:
-        self._file = file
+    def __init__(self, max_kb: int | None) -> None:
         self._max_kb = max_kb
         self._bytes = 0
         self._digest = hashlib.sha256()
+
+    def into(self, file: BinaryIO) -> Self:
+        """Let what is written go to ``file``."""
+        self._file = file
+        return self
 
     def write(self, data: bytes) -> None:
         self._bytes += len(data)
@@ -243,7 +275,7 @@ def _copies(recipe: Recipe, master: Master) -> bool:
         size = recipe.size_of(master.width, master.height)
     except ValueError:
         return False  # whoever makes it says so
-    return recipe.format == "png" and size == (master.width, master.height)
+    return recipe.format == _COPIED and size == (master.width, master.height)
 
 
 def side_by_side(works: Sequence[Callable[[], T]]) -> list[T | Exception]:

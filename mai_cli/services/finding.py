@@ -71,11 +71,11 @@ class Finding:
         return found[0]
 
     def _by_picture(self, path: Path) -> State:
-        """By the id that a picture carries, else by its digest."""
+        """By its digest, else by the id that it carries, which may be that of its reference."""
         try:
-            identity = self._embedded_id(path)
-            found = self._history.find(identity) if identity else []
-            found = found or self._history.find_picture(self._digest(path))
+            found = self._history.find_picture(self._digest(path))
+            identity = None if found else self._embedded_id(path)
+            found = found or (self._history.find(identity) if identity else [])
         except OSError as error:
             raise _unclear(f"The picture {path} cannot be read: {error.strerror}.", _HINT) from None
         if found:

@@ -269,6 +269,7 @@ class Generation:
             yield outcome
             return
         done = Exported()
+        exported = None
         try:
             self._exporter.export(
                 done,
@@ -279,10 +280,14 @@ class Generation:
                 overwrite=order.overwrite,
                 metadata=order.metadata,
             )
+            with self._hold():
+                exported = self._with_exports(outcome, outcome.path, done)
         except BaseException:
-            yield self._with_exports(outcome, outcome.path, done) if done.exports else outcome
+            if exported is None and done.exports:
+                exported = self._with_exports(outcome, outcome.path, done)
+            yield exported or outcome
             raise
-        yield self._with_exports(outcome, outcome.path, done)
+        yield exported
 
     def _with_exports(self, outcome: Outcome, master: Path, done: Exported) -> Outcome:
         """``outcome`` with what was made of ``master``, in the history too."""

@@ -135,19 +135,29 @@ def check_sizes(outputs: Targets, sizes: Iterable[Size]) -> None:
             ) from None
 
 
-def check_targets(outputs: Targets, numbers: Sequence[int | None], *, overwrite: bool) -> None:
+def check_targets(
+    outputs: Targets, numbers: Sequence[int | None], gallery: Path, *, overwrite: bool
+) -> None:
     """See that no file is in the way of a run whose pictures have ``numbers``.
 
     Raises:
-        UsageError: A target exists (and ``overwrite`` is false), or is named twice.
+        UsageError: A target exists (and ``overwrite`` is false), is named twice, or would stand
+            among the masters, which nothing may replace.
     """
+    masters = _resolved(gallery)
     seen: set[Path] = set()
     for output in outputs.files:
         files = [output.path]  # the names in a folder are new each time
         if not output.is_folder:
             files = [output.file_for("", number) for number in numbers]
         for file in files:
-            place = file.parent.resolve() / file.name
+            place = _resolved(file.parent) / file.name
+            if masters == place or masters in place.parents:
+                raise UsageError(
+                    f"The output is in the gallery, which is for masters: {file}",
+                    code="bad_output",
+                    hint="Choose another place.",
+                )
             if place in seen:
                 raise UsageError(
                     f"Two outputs have the same name: {file}", code="bad_output", hint="Rename one."
@@ -160,6 +170,14 @@ def check_targets(outputs: Targets, numbers: Sequence[int | None], *, overwrite:
                     code="output_exists",
                     hint="Choose another name, or add --overwrite.",
                 )
+
+
+def _resolved(folder: Path) -> Path:
+    """``folder`` without links, as far as they lead somewhere."""
+    try:
+        return folder.resolve()
+    except (OSError, RuntimeError):  # they lead in a circle; whoever writes there says so
+        return folder
 
 
 def _is_folder(path: Path) -> bool:

@@ -4,8 +4,8 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -48,8 +48,15 @@ def _place_new(partial: Path, final: Path) -> None:
 
 
 @contextmanager
-def create(target: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
+def create(
+    target: Path,
+    *,
+    overwrite: bool,
+    placing: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Iterator[BinaryIO]:
     """A file to write, which becomes ``target`` at the end, flushed to disk, whole or not at all.
+
+    It gets its name within ``placing``. A file that is replaced hands its permissions on.
 
     Raises:
         FileExistsError: ``target`` exists and ``overwrite`` is false.
@@ -58,10 +65,13 @@ def create(target: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
     partial = target.with_name(f".{os.urandom(6).hex()}.part")
     try:
         with partial.open("xb") as file:
+            if overwrite and target.is_file() and hasattr(os, "fchmod"):  # not on Windows
+                os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))
             yield file
             file.flush()
             os.fsync(file.fileno())
-        place(partial, target, replace=overwrite)
+        with placing():
+            place(partial, target, replace=overwrite)
     except BaseException:
         with suppress(OSError):
             partial.unlink()
@@ -118,7 +128,7 @@ def prepare(folder: Path) -> None:
         OSError: It cannot be made, or files cannot be written in it.
     """
     make_folder(folder)
-    if not os.access(folder, os.W_OK):
+    if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 

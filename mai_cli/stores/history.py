@@ -101,7 +101,7 @@ class History:
     @contextmanager
     def _opened(self) -> Iterator[BinaryIO]:
         try:
-            with self._path.open("rb") as file:
+            with _open(self._path) as file:
                 yield file
         except FileNotFoundError:
             yield BytesIO()
@@ -130,16 +130,28 @@ class History:
             sync_folder(self._path.parent)
 
 
+def _open(path: Path) -> BinaryIO:
+    """Open the file at ``path`` for reading; a pipe could be waited for without end."""
+    if path.is_fifo():
+        raise OSError(errno.EINVAL, "it is not a file")
+    return path.open("rb")
+
+
 def _lines_from_the_end(file: BinaryIO) -> Iterator[bytes]:
     """The lines of ``file``, the last one first."""
-    position, rest = file.seek(0, os.SEEK_END), b""
+    position = file.seek(0, os.SEEK_END)
+    ends: list[bytes] = []  # of the line that is not whole yet, the last piece first
     while position:
         size = min(_BLOCK_BYTES, position)
         position -= size
         file.seek(position)
-        rest, *lines = (file.read(size) + rest).split(b"\n")
-        yield from reversed(lines)
-    yield rest
+        first, *lines = file.read(size).split(b"\n")
+        if lines:
+            yield b"".join([lines.pop(), *reversed(ends)])
+            yield from reversed(lines)
+            ends = []
+        ends.append(first)
+    yield b"".join(reversed(ends))
 
 
 def _state(line: bytes) -> State | None:
@@ -154,8 +166,10 @@ def _state(line: bytes) -> State | None:
 
 def _digests(state: State) -> set[str]:
     """The digests of the files that a record tells of."""
-    files = [state.get("master"), *(state.get("exports") or [])]
-    return {file["sha256"] for file in files if isinstance(file, dict) and "sha256" in file}
+    exports = state.get("exports")
+    files = [state.get("master"), *(exports if isinstance(exports, list) else [])]
+    digests = [file.get("sha256") for file in files if isinstance(file, dict)]
+    return {digest for digest in digests if isinstance(digest, str)}
 
 
 def _write(handle: int, line: bytes) -> None:

@@ -24,6 +24,8 @@ if sys.platform != "win32":
 ANSWER_SECONDS = 1.0
 """A terminal answers in milliseconds; through a slow connection it takes a while."""
 
+MAX_ANSWER_BYTES = 1 << 14
+
 # The last one is answered by every terminal, and answers come in order.
 _ASK_KITTY = b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"
 _ASK_ALL = b"\x1b]1337;Capabilities\x1b\\\x1b[16t\x1b[c"
@@ -86,7 +88,9 @@ def _ask(handle: int, questions: bytes, seconds: float) -> bytes:
             return heard
         os.write(handle, questions)
         until = time.monotonic() + seconds
-        while not _DEVICE.search(heard) and _has_input(handle, until - time.monotonic()):
+        while not _DEVICE.search(heard) and len(heard) < MAX_ANSWER_BYTES:
+            if not _has_input(handle, until - time.monotonic()) or time.monotonic() > until:
+                break
             answer = os.read(handle, 1024)
             if not answer:  # the terminal is gone
                 break

@@ -17,6 +17,7 @@ ERROR_SCHEMA = "mai/error/1"
 _CONTROL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+_END_OF_PICTURE = b"\x1b\\\x1b[0m\n"
 _RED, _DIM, _PLAIN = "\x1b[31m", "\x1b[2m", "\x1b[0m"
 
 
@@ -81,8 +82,17 @@ class Output:
 
     def screen(self, text: str) -> None:
         """What a terminal shows as a picture, as it is; on stderr."""
-        if sys.stderr is not None:
-            print(text, end="", file=sys.stderr, flush=True)
+        if sys.stderr is None:
+            return
+        handle = sys.stderr.fileno()
+        data = memoryview(text.encode(sys.stderr.encoding, "replace"))
+        try:
+            while data:  # not through a buffer, which would go on with it after a stop
+                data = data[os.write(handle, data) :]
+        except BaseException:  # a terminal must not wait for the rest of a picture
+            with suppress(OSError):
+                os.write(handle, _END_OF_PICTURE)
+            raise
 
     def error(self, error: MaiError, *, with_json: bool = True) -> None:
         """A failure: for people on stderr, and for programs on stdout with ``--json``."""

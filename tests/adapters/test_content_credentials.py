@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from PIL import Image
 
-from mai_cli.adapters.conversion import Original
+from mai_cli.adapters.conversion import Original, can_write
 from mai_cli.adapters.png import PngScan
 from mai_cli.adapters.provenance import stamp
 from mai_cli.models.catalogue import find
@@ -57,7 +57,9 @@ def test_one_text_more_would_break_the_signature(signed):
 def test_a_copy_by_mai_is_still_signed_and_a_conversion_is_not(signed, tmp_path):
     (tmp_path / "master.png").write_bytes(signed)
     told: list[str] = []
-    exporting = Exporting(disk=atomic, stamp=stamp, decode=Original, tell=told.append)
+    exporting = Exporting(
+        disk=atomic, stamp=stamp, decode=Original, can_write=can_write, tell=told.append
+    )
     targets = [Target.parse(str(tmp_path / name)) for name in ("a.png", "b.webp", "c.jpg")]
     done = Exported()
     exporting.export(
@@ -78,7 +80,9 @@ def test_a_copy_by_mai_is_still_signed_and_a_conversion_is_not(signed, tmp_path)
 
 def test_an_unsigned_copy_claims_nothing(tmp_path):
     (tmp_path / "master.png").write_bytes(PLAIN)
-    exporting = Exporting(disk=atomic, stamp=stamp, decode=Original, tell=print)
+    exporting = Exporting(
+        disk=atomic, stamp=stamp, decode=Original, can_write=can_write, tell=print
+    )
     target = Target.parse(str(tmp_path / "a.png"))
     done = Exported()
     exporting.export(

@@ -107,6 +107,14 @@ DAMAGE: dict[str, tuple[list[bytes], str]] = {
     "a header at last": ([SIGNATURE, IHDR, IDAT, IHDR, IEND], "its chunks are in the wrong order"),
     "a byte after its end": ([SMALL, b"\0"], "something follows its end"),
     "a second picture after its end": ([SMALL, SMALL], "something follows its end"),
+    "odd depth": (
+        [SIGNATURE, chunk(b"IHDR", HEADER[:8] + b"\3\2\0\0\0"), IDAT, IEND],
+        "its header is damaged",
+    ),
+    "no such colours": (
+        [SIGNATURE, chunk(b"IHDR", HEADER[:8] + b"\x08\5\0\0\0"), IDAT, IEND],
+        "its header is damaged",
+    ),
     "no width": ([SIGNATURE, header(0, 2), IDAT, IEND], "its header is damaged"),
     "no height": ([SIGNATURE, header(3, 0), IDAT, IEND], "its header is damaged"),
     "huge width": ([SIGNATURE, header(32769, 2), IDAT, IEND], "its header is damaged"),

@@ -4,13 +4,14 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from mai_cli.adapters.conversion import Original
+from mai_cli.adapters.conversion import Original, can_write
 from mai_cli.adapters.provenance import stamp
 from mai_cli.errors import UsageError
 from mai_cli.models.recipe import Recipe
@@ -49,10 +50,15 @@ class Studio:
         self.told: list[str] = []
         self.rendered: list[Recipe] = []
         self.decoded = 0
+        self.unknown: set[str] = set()
         self.fails: dict[str, BaseException] = {}
         self.meanwhile = lambda: None
         self.exporting = Exporting(
-            disk=atomic, stamp=self.stamp, decode=self.decode, tell=self.told.append
+            disk=atomic,
+            stamp=self.stamp,
+            decode=self.decode,
+            can_write=self.can_write,
+            tell=self.told.append,
         )
 
     @property
@@ -66,6 +72,9 @@ class Studio:
             self.request, id="b7c41f09e2aa", created_at=datetime.now(UTC), endpoint=None
         )
         return replace(sent, status="ok", master=master)
+
+    def can_write(self, name: str) -> bool:
+        return name not in self.unknown
 
     def export(self, *texts: str, recipe=COPY, number=None, **options):
         targets = [Target.parse(f"{self.folder}/out/{text}", recipe) for text in texts]
@@ -335,6 +344,49 @@ def test_folders_are_prepared_and_one_that_cannot_be_written_is_named(studio):
     )
 
 
+def test_a_format_that_this_machine_cannot_write_is_refused_beforehand(studio):
+    studio.unknown = {"avif"}
+    with pytest.raises(UsageError, match="cannot write avif") as caught:
+        studio.export("a.png", "b.avif")
+
+    assert caught.value.code == "bad_output"
+    assert studio.decoded == 0
+
+
+def test_a_file_that_is_replaced_hands_its_permissions_on(studio):
+    studio.export("a.png")
+    (studio.folder / "out" / "a.png").chmod(0o600)
+    studio.export("a.png", overwrite=True)
+
+    assert (studio.folder / "out" / "a.png").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_stop_that_comes_as_a_file_gets_its_name_is_told_with_it(studio):
+    @contextmanager
+    def hold():
+        yield
+        raise KeyboardInterrupt
+
+    studio.exporting = Exporting(
+        disk=atomic,
+        stamp=studio.stamp,
+        decode=studio.decode,
+        can_write=studio.can_write,
+        tell=studio.told.append,
+        hold=hold,
+    )
+    done = Exported()
+    target = Target.parse(f"{studio.folder}/out/a.png")
+    studio.exporting.prepare([target])
+    with pytest.raises(KeyboardInterrupt):
+        studio.exporting.export(
+            *(done, studio.master, studio.record, [target], None), overwrite=False, metadata=True
+        )
+
+    assert [export.path for export in done.exports] == [str(target.path)]
+    assert target.path.is_file()
+
+
 def test_a_record_without_a_picture_has_no_exports(studio):
     record = replace(studio.record, master=None)
 
@@ -382,7 +434,9 @@ def test_there_are_no_more_threads_than_cores():
 
 
 def real(told: list[str]) -> Exporting:
-    return Exporting(disk=atomic, stamp=stamp, decode=Original, tell=told.append)
+    return Exporting(
+        disk=atomic, stamp=stamp, decode=Original, can_write=can_write, tell=told.append
+    )
 
 
 def test_real_pictures_become_real_files(studio):
@@ -417,7 +471,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mai_cli.adapters.conversion import Original
+from mai_cli.adapters.conversion import Original, can_write
 from mai_cli.adapters.provenance import stamp
 from mai_cli.models.catalogue import find
 from mai_cli.models.record import Master, Record
@@ -431,7 +485,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 request = ImageRequest("a fox", "mai-image-26", find("mai-image-26"), Size(1024, 1024))
 record = Record.sent(request, id="b7c41f09e2aa", created_at=datetime.now(UTC), endpoint=None)
 master = Master("fox.png", ".", "0" * 64, 1, 200, 200, content_credentials=False)
-exporting = Exporting(disk=atomic, stamp=stamp, decode=Original, tell=print)
+exporting = Exporting(disk=atomic, stamp=stamp, decode=Original, can_write=can_write, tell=print)
 targets = [Target.parse(name) for name in ("out/a.png", "out/b.jpg", "out/c.png", "out/d.webp")]
 done = Exported()
 exporting.export(

@@ -241,3 +241,12 @@ def test_a_history_that_cannot_be_read_is_the_mistake(world, tmp_path):
         with pytest.raises(ConfigError) as caught:
             world.in_history(tmp_path).find(text)
         assert caught.value.code == "cannot_read"
+
+
+def test_a_picture_that_brings_the_id_of_its_reference_is_known_by_its_digest(tmp_path):
+    world = World(tmp_path)
+    data = f"mai:record:{IDS[0]}".encode()
+    History(tmp_path / "history.jsonl").append(record("feed00000000", data, {}))
+
+    assert world.find(world.file(data)) == "feed00000000"
+    assert world.find(world.file(data + b" changed")) == IDS[0]

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,8 @@ from mai_cli.services.outputs import (
 )
 
 COPY = Recipe("png")
+
+GALLERY = Path("/gallery")
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +84,7 @@ def test_an_output_that_cannot_be_written_is_refused(text, message):
 
 def test_a_name_that_is_too_long_is_refused_and_no_bug():
     def check() -> None:
-        check_targets(Targets([Target.parse("x" * 300 + ".png")]), [None], overwrite=False)
+        check_targets(Targets([Target.parse("x" * 300 + ".png")]), [None], GALLERY, overwrite=False)
 
     assert refused(check).code == "bad_output"
 
@@ -242,17 +245,17 @@ def test_a_file_that_is_in_the_way_is_found_out_beforehand(here, texts, numbers,
     outputs = parse(*texts)
     (here / taken).write_bytes(b"old")
 
-    error = refused(check_targets, outputs, numbers, overwrite=False)
+    error = refused(check_targets, outputs, numbers, GALLERY, overwrite=False)
     assert (error.code, error.message) == ("output_exists", f"The output exists: {here / taken}")
 
-    check_targets(outputs, numbers, overwrite=True)
+    check_targets(outputs, numbers, GALLERY, overwrite=True)
     assert (here / taken).read_bytes() == b"old"
 
 
 def test_a_link_that_points_nowhere_is_in_the_way_too(here):
     (here / "hero.png").symlink_to("elsewhere.png")
 
-    error = refused(check_targets, parse("hero.png"), [None], overwrite=False)
+    error = refused(check_targets, parse("hero.png"), [None], GALLERY, overwrite=False)
 
     assert error.code == "output_exists"
 
@@ -261,7 +264,7 @@ def test_a_folder_is_in_the_way_of_a_file_even_if_files_may_be_replaced(here):
     outputs = parse("hero.png")
     (here / "hero-1.png").mkdir()
 
-    error = refused(check_targets, outputs, [1], overwrite=True)
+    error = refused(check_targets, outputs, [1], GALLERY, overwrite=True)
 
     assert error.code == "output_exists"
 
@@ -270,7 +273,7 @@ def test_files_in_a_folder_of_outputs_are_in_nobodys_way(here):
     (here / "drafts").mkdir()
     (here / "drafts" / "old.png").write_bytes(b"old")
 
-    check_targets(parse("drafts", "drafts/hero.png", "hero.png"), [1, 2], overwrite=False)
+    check_targets(parse("drafts", "drafts/hero.png", "hero.png"), [1, 2], GALLERY, overwrite=False)
 
 
 @pytest.mark.parametrize(
@@ -290,7 +293,25 @@ def test_two_outputs_of_one_name_are_refused_however_they_are_spelt(here, texts)
     (here / "same").symlink_to(here)
     outputs = parse(*(text.format(here=here) for text in texts))
 
-    error = refused(check_targets, outputs, [None], overwrite=False)
+    error = refused(check_targets, outputs, [None], GALLERY, overwrite=False)
 
     assert error.code == "bad_output"
     assert error.message.startswith("Two outputs have the same name: ")
+
+
+@pytest.mark.parametrize(
+    "text", ["gallery/hero.png", "gallery/2026/hero.webp", "gallery/", "link/a.png"]
+)
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_nothing_is_written_among_the_masters(here, text, overwrite):
+    (here / "gallery" / "2026").mkdir(parents=True)
+    (here / "link").symlink_to(here / "gallery")
+    error = refused(check_targets, parse(text), [None], here / "gallery", overwrite=overwrite)
+
+    assert error.code == "bad_output"
+    assert "in the gallery" in error.message
+
+
+def test_links_that_lead_in_a_circle_are_no_bug(here):
+    (here / "loop").symlink_to(here / "loop")
+    check_targets(parse("loop/a.png"), [None], here / "gallery", overwrite=False)

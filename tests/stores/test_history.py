@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 import random
 import subprocess
@@ -506,3 +507,24 @@ def test_the_newest_are_found_without_reading_the_rest(python, path, record):
     count, *ids = line.split()
     assert ids == lines.order[:-21:-1]
     assert int(count) < 2 * BLOCK
+
+
+@pytest.mark.parametrize(
+    "odd", [5, "ab" * 32, ["ab" * 32], [{"sha256": ["ab" * 32]}], {"x": "ab" * 32}]
+)
+def test_a_line_of_another_shape_spoils_no_search(path, record, odd):
+    history = History(path)
+    history.append(made(record, "ab" * 32))
+    for key in ("master", "exports"):
+        line = json.dumps({"id": "eeee11112222", key: odd, "note": "ab" * 32})
+        with path.open("a") as file:
+            file.write(f"{line}\n")
+
+    assert [state["id"] for state in history.find_picture("ab" * 32)] == [record.id]
+
+
+def test_a_pipe_in_place_of_the_history_is_not_waited_for(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(path)
+    with pytest.raises(ConfigError, match="it is not a file"):
+        list(History(path).newest())
