@@ -52,7 +52,10 @@ def digest(path: Path) -> str:
 
 def _check(path: Path) -> None:
     """Read nothing that is no file, or too large for a picture."""
-    state = path.stat()
+    try:
+        state = path.stat()
+    except ValueError:
+        raise OSError(errno.EINVAL, "no file can have that name") from None
     if not stat.S_ISREG(state.st_mode):
         raise OSError(errno.EINVAL, "it is not a file")
     if state.st_size > MAX_BYTES:
