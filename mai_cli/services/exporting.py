@@ -1,6 +1,5 @@
 """Exports: what is made from a master that is safe, each whole or not at all."""
 
-import hashlib
 import os
 import shutil
 import threading
@@ -238,6 +237,8 @@ class _Counted:
     """A file that counts its bytes, up to a limit, and takes their digest."""
 
     def __init__(self, max_kb: int | None) -> None:
+        import hashlib  # noqa: PLC0415 - a quarter of the memory of a start
+
         self._max_kb = max_kb
         self._bytes = 0
         self._digest = hashlib.sha256()
