@@ -263,7 +263,14 @@ class Foundry:
     @contextmanager
     def _exchange(self, method: str, url: str, secret: str, seconds: float) -> Iterator[Exchange]:
         """Tell a request that never left from one whose answer was lost."""
-        exchange = Exchange(seconds, secret)
+        try:
+            exchange = Exchange(seconds, secret)
+        except RuntimeError:
+            raise UnavailableError(
+                "This machine cannot start another thread. Nothing was sent.",
+                code="no_connection",
+                hint="Close programs, or raise the limit of processes (ulimit -u).",
+            ) from None
         try:
             yield exchange
         except httpx.RequestError as error:

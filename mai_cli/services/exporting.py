@@ -4,7 +4,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -296,8 +296,12 @@ def side_by_side(works: Sequence[Callable[[], T]]) -> list[T | Exception]:
 
     count = min(len(works), os.cpu_count() or 1)
     threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
+    started = []
     for thread in threads:
-        thread.start()
-    for thread in threads:
+        with suppress(RuntimeError):  # the machine may have no room for another
+            thread.start()
+            started.append(thread)
+    for thread in started:
         thread.join()
+    work()  # what nobody has taken, if there is anything
     return [results[number] for number in range(len(works))]

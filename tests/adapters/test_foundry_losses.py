@@ -238,3 +238,15 @@ def test_a_reset_when_all_has_left_this_machine_may_have_sent_it(connect, serve)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     assert_lost(connect(f"http://127.0.0.1:{serve(talk)}").fail())
+
+
+def test_a_request_that_no_thread_can_watch_is_not_sent(client, foundry, monkeypatch):
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Timer, "start", refuse)
+    failure = client.fail(None)
+
+    assert isinstance(failure, UnavailableError)
+    assert failure.retry is Retry.NEVER
+    assert not foundry.received

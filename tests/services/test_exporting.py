@@ -516,3 +516,12 @@ def test_an_output_that_does_not_fit_on_the_disk_leaves_the_old_file_and_the_oth
     ]
     assert (out / "a.png").read_bytes() == b"old"
     assert sorted(path.name for path in out.iterdir()) == ["a.png", "b.jpg", "d.webp"]
+
+
+def test_without_room_for_threads_the_work_is_done_all_the_same(monkeypatch):
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+    assert side_by_side([lambda: 1, lambda: 2, lambda: 3]) == [1, 2, 3]
