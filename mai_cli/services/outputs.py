@@ -151,7 +151,8 @@ def check_targets(
         if not output.is_folder:
             files = [output.file_for("", number) for number in numbers]
         for file in files:
-            place = _resolved(file.parent) / file.name
+            # Replacing a link leaves what it leads to; a folder that is one is followed.
+            place = _resolved(file) if output.is_folder else _resolved(file.parent) / file.name
             if masters == place or masters in place.parents:
                 raise UsageError(
                     f"The output is in the gallery, which is for masters: {file}",

@@ -300,7 +300,8 @@ def test_two_outputs_of_one_name_are_refused_however_they_are_spelt(here, texts)
 
 
 @pytest.mark.parametrize(
-    "text", ["gallery/hero.png", "gallery/2026/hero.webp", "gallery/", "link/a.png"]
+    "text",
+    ["gallery/hero.png", "gallery/2026/hero.webp", "gallery/", "link/a.png", "link/", "link/2026"],
 )
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_nothing_is_written_among_the_masters(here, text, overwrite):
@@ -315,3 +316,11 @@ def test_nothing_is_written_among_the_masters(here, text, overwrite):
 def test_links_that_lead_in_a_circle_are_no_bug(here):
     (here / "loop").symlink_to(here / "loop")
     check_targets(parse("loop/a.png"), [None], here / "gallery", overwrite=False)
+
+
+def test_one_folder_by_two_names_is_one_output(here):
+    (here / "drafts").mkdir()
+    (here / "link").symlink_to(here / "drafts")
+    error = refused(check_targets, parse("drafts/", "link/"), [None], GALLERY, overwrite=False)
+
+    assert error.message.startswith("Two outputs have the same name: ")
