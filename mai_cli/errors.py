@@ -4,7 +4,7 @@ Every failure that is not a bug is a :class:`MaiError`, raised where it is found
 a message, JSON and an exit code in one place, ``app.main``.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum, IntEnum
 from typing import ClassVar
 
@@ -21,6 +21,8 @@ class ExitCode(IntEnum):
     UNAVAILABLE = 6
     STORAGE = 7
     UNKNOWN = 8
+    BUDGET = 9
+    STALE = 10
     PARTIAL = 11
     HUNG_UP = 129
     INTERRUPTED = 130
@@ -52,8 +54,8 @@ class Retry(Enum):
 class MaiError(Exception):
     """A failure, with one line of what happened and one of what to do.
 
-    ``codes`` lists the stable error codes of a kind with their meaning; each ``code`` that is
-    raised is one of them.
+    ``details`` are more lines, such as each mistake of a manifest. ``codes`` lists the stable
+    error codes of a kind with their meaning; each ``code`` that is raised is one of them.
     """
 
     exit_code: ClassVar[ExitCode]
@@ -68,6 +70,7 @@ class MaiError(Exception):
         retry: Retry = Retry.NEVER,
         wait_seconds: float | None = None,
         request_id: str | None = None,
+        details: Sequence[str] = (),
     ) -> None:
         super().__init__(message)
         if code not in self.codes:
@@ -78,15 +81,17 @@ class MaiError(Exception):
         self.retry = retry
         self.wait_seconds = wait_seconds
         self.request_id = request_id
+        self.details = details
 
     def to_json(self) -> dict[str, object]:
         """The ``error`` object of JSON output and of a history record."""
-        return {
+        told = {
             "code": self.code,
             "message": self.message,
             "hint": self.hint,
             "exit_code": int(self.exit_code),
         }
+        return {**told, "details": list(self.details)} if self.details else told
 
 
 class UsageError(MaiError):
@@ -102,6 +107,8 @@ class UsageError(MaiError):
         "bad_output": "the output cannot be written in this form or at this place",
         "output_exists": "an output exists already",
         "no_record": "no record of the history is meant, or more than one",
+        "bad_manifest": "the manifest of a batch has mistakes, each of which is named",
+        "bad_lock": "the lock of a batch cannot be read",
     }
 
 
@@ -153,6 +160,7 @@ class UnavailableError(MaiError):
         "bad_certificate": "the certificate of the endpoint is not trusted",
         "quota": "the quota of the deployment is used up for now",
         "service_failure": "the service reported a failure of its own",
+        "busy": "another mai is at work on the same manifest",
     }
 
 
@@ -164,6 +172,7 @@ class StorageError(MaiError):
         "export_failed": "the picture is safe in the gallery, but an output could not be written",
         "rescued": "the gallery failed; the picture is safe in the temporary folder",
         "history_failed": "the picture is safe, but the history could not be written",
+        "lock_failed": "the pictures are safe, but the lock of a batch could not be written",
     }
 
 
@@ -178,6 +187,16 @@ class UnknownError(MaiError):
         "bad_picture": "the service sent bytes that are not a whole PNG picture",
         "not_stored": "a picture came but no place on this machine could take it",
         "interrupted": "mai was stopped while a request was in flight",
+    }
+
+
+class BudgetError(MaiError):
+    """It would cost more than allowed; nothing beyond the limit was sent."""
+
+    exit_code = ExitCode.BUDGET
+    codes: ClassVar = {
+        "over_budget": "the worst case of a request is more than what a limit leaves",
+        "unknown_price": "there is a limit, but the cost of the request is not known",
     }
 
 

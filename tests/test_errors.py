@@ -46,6 +46,8 @@ def test_the_exit_codes_are_those_that_scripts_rely_on():
         "UNAVAILABLE": 6,
         "STORAGE": 7,
         "UNKNOWN": 8,
+        "BUDGET": 9,
+        "STALE": 10,
         "PARTIAL": 11,
         "HUNG_UP": 129,
         "INTERRUPTED": 130,
@@ -75,6 +77,21 @@ def test_an_error_says_what_happened_and_what_to_do(kind, code):
         "exit_code": int(kind.exit_code),
     }
     assert type(error.to_json()["exit_code"]) is int
+
+
+def test_an_error_with_details_has_them_in_its_json_and_one_without_has_none():
+    details = ("hero: no size", "icon: no prompt")
+    error = UsageError("Two mistakes.", code="bad_manifest", hint="Mend them.", details=details)
+
+    assert error.details == details
+    assert error.to_json() == {
+        "code": "bad_manifest",
+        "message": "Two mistakes.",
+        "hint": "Mend them.",
+        "exit_code": 2,
+        "details": ["hero: no size", "icon: no prompt"],
+    }
+    assert "details" not in UsageError("One.", code="bad_manifest").to_json()
 
 
 @pytest.mark.parametrize(

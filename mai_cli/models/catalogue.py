@@ -23,6 +23,12 @@ PIXELS_PER_OUTPUT_TOKEN = 1024
 TOKENS_PER_REFERENCE = 1024
 """Of a reference picture of about a megapixel, for estimates only. An observation."""
 
+MAX_TOKENS_PER_REFERENCE = 4096
+"""Of a reference picture of any size: four times what was observed. A guess, for hard limits."""
+
+MAX_TOKENS_AROUND_PROMPT = 300
+"""Of text that the service adds to a prompt; 252 were observed in an edit. For hard limits."""
+
 CHARACTERS_PER_TEXT_TOKEN = 4
 """A rule of thumb, for estimates only; the tokenizer is not published."""
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from mai_cli.errors import UsageError
 from mai_cli.models.catalogue import (
     CHARACTERS_PER_TEXT_TOKEN,
+    MAX_TOKENS_AROUND_PROMPT,
+    MAX_TOKENS_PER_REFERENCE,
     PIXELS_PER_OUTPUT_TOKEN,
     SAFE_MAX_PIXELS,
     TOKENS_PER_REFERENCE,
@@ -18,7 +20,7 @@ from mai_cli.models.size import Size
 
 BACKGROUNDS = ("transparent", "opaque")
 
-_OWN_OPTION = {
+OWN_OPTION = {
     "model": "--deployment",
     "prompt": "PROMPT",
     "image": "--image",
@@ -133,17 +135,45 @@ class ImageRequest:
     @property
     def estimated_cost(self) -> float | None:
         """US dollars, or ``None`` where the price or the size is not known beforehand."""
-        price = self.model.price
         pixels = self.size.pixels if self.size else self.model.max_pixels
         if self.images and not self.size and not self.auto_size:
             pixels = SAFE_MAX_PIXELS  # edits were seen to have about as many
-        if price is None or pixels is None:
+        text_tokens = -(-len(self.prompt) // CHARACTERS_PER_TEXT_TOKEN)
+        return self._cost(pixels, text_tokens, TOKENS_PER_REFERENCE)
+
+    @property
+    def worst_cost(self) -> float | None:
+        """US dollars that this costs at most, as far as is known; ``None`` if that is nothing."""
+        pixels = self.size.pixels if self.size else self.model.max_pixels
+        text_tokens = len(self.prompt.encode()) + MAX_TOKENS_AROUND_PROMPT
+        return self._cost(pixels, text_tokens, MAX_TOKENS_PER_REFERENCE)
+
+    def _cost(self, pixels: int | None, text_tokens: int, reference_tokens: int) -> float | None:
+        if self.model.price is None or pixels is None:
             return None
-        return price.cost(
-            text_tokens=-(-len(self.prompt) // CHARACTERS_PER_TEXT_TOKEN),
-            image_tokens=len(self.images) * TOKENS_PER_REFERENCE,
+        return self.model.price.cost(
+            text_tokens=text_tokens,
+            image_tokens=len(self.images) * reference_tokens,
             output_tokens=-(-pixels // PIXELS_PER_OUTPUT_TOKEN),
         )
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of all that makes the picture what it is, hexadecimal.
+
+        References count by their content, wherever they are. The endpoint does not count: the
+        same model draws there.
+        """
+        from hashlib import sha256  # noqa: PLC0415 - a quarter of the memory of a start
+
+        facts = {
+            "prompt": self.prompt,
+            "deployment": self.deployment,
+            "model": self.model.name,
+            "fields": self.settings,
+            "images": [image.sha256 for image in self.images],
+        }
+        return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def parse_params(texts: Sequence[str]) -> dict[str, object]:
@@ -162,9 +192,9 @@ def parse_params(texts: Sequence[str]) -> dict[str, object]:
                 code="bad_option",
                 hint="Write it as KEY=VALUE, for example --param style=vivid",
             )
-        if key in _OWN_OPTION:
+        if key in OWN_OPTION:
             raise UsageError(
-                f"--param cannot set '{key}'.", code="bad_option", hint=f"Use {_OWN_OPTION[key]}."
+                f"--param cannot set '{key}'.", code="bad_option", hint=f"Use {OWN_OPTION[key]}."
             )
         if key in params:
             raise UsageError(

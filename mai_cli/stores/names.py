@@ -1,17 +1,15 @@
 """File names that are legal on Windows, macOS and Linux and never leave their folder."""
 
 import re
-import unicodedata
 from datetime import UTC
 from pathlib import PurePosixPath
 
 from mai_cli.models.record import Record
+from mai_cli.models.slug import slug
 
-MAX_SLUG = 40
 MAX_PART = 120
 SHORT_ID = 8
 
-_WORD = re.compile(r"[a-z0-9]+")
 _ILLEGAL = re.compile(r'[\x00-\x1f\x7f<>:"\\|?*\ud800-\udfff]+')
 _RESERVED = re.compile(
     r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d\xb9\xb2\xb3]) *(\..*)?\Z", re.IGNORECASE
@@ -36,19 +34,6 @@ def master_name(template: str, record: Record) -> str:
     )
     parts = [_legal(part) for part in filled.split("/")]
     return f"{PurePosixPath(*[part for part in parts if part] or ['picture'])}.png"
-
-
-def slug(text: str) -> str:
-    """The first words of ``text`` in lower-case ASCII, joined by dashes; ``picture`` if none."""
-    ascii_text = unicodedata.normalize("NFKD", text[: 4 * MAX_SLUG]).encode("ascii", "ignore")
-    words: list[str] = []
-    length = -1
-    for word in _WORD.findall(ascii_text.decode("ascii").lower()):
-        length += 1 + len(word)
-        if words and length > MAX_SLUG:
-            break
-        words.append(word[:MAX_SLUG])
-    return "-".join(words) or "picture"
 
 
 def numbered(name: str, number: int) -> str:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -266,6 +267,83 @@ def test_the_estimate_of_an_edit_counts_the_references_and_a_megapixel(model, ch
     estimate = request(model=find(model), **{"size": None, **changes}).estimated_cost
 
     assert estimate == (dollars and pytest.approx(dollars, abs=1e-6))
+
+
+@pytest.mark.parametrize(
+    ("model", "changes", "dollars"),
+    [
+        ("MAI-Image-2.6", {}, (320 * 5 + 1024 * 38) / 1e6),
+        ("MAI-Image-2.6", {"prompt": "\N{FOX FACE}" * 10}, (340 * 5 + 1024 * 38) / 1e6),
+        ("MAI-Image-2.6", {"size": None}, (320 * 5 + 2304 * 38) / 1e6),
+        ("MAI-Image-2.6", {"size": None, "auto_size": True}, (320 * 5 + 2304 * 38) / 1e6),
+        (
+            "MAI-Image-2.6",
+            {"images": [FOX, HARE], "size": None},
+            (320 * 5 + 2 * 4096 * 8 + 2304 * 38) / 1e6,
+        ),
+        ("MAI-Image-2.7-Flash", {}, None),
+        ("no such model", {}, None),
+        ("no such model", {"size": None}, None),
+    ],
+)
+def test_the_worst_cost_counts_each_byte_of_the_prompt_and_all_that_may_be_drawn(
+    model, changes, dollars
+):
+    worst = request(model=find(model), **changes).worst_cost
+
+    assert worst == (dollars and pytest.approx(dollars, abs=1e-6))
+
+
+@given(
+    prompt=any_text.filter(lambda text: text.strip() and text.isprintable()),
+    images=st.lists(st.sampled_from([FOX, HARE]), max_size=2),
+    size=st.sampled_from([None, SQUARE]),
+)
+@settings(deadline=None)
+def test_no_estimate_is_above_the_worst_cost(prompt, images, size):
+    facts = {"edit_size": True, "auto_size": True}
+    model = replace(find("MAI-Image-2.6"), **facts)
+    asked = request(model=model, prompt=prompt, images=images, size=size)
+
+    assert asked.estimated_cost <= asked.worst_cost
+
+
+def test_a_request_has_a_digest_that_is_the_same_in_all_versions_and_on_all_machines():
+    assert request(images=[FOX], size=None, params={"seed": 7, "a": 1}).digest == (
+        "d8f25f60f466423db56c4b5435a3ba4a6228b84c3c278c6742da5236f48f1098"
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"prompt": "a lighthouse at dusk"},
+        {"deployment": "other"},
+        {"model": find("MAI-Image-2.7-Flash")},
+        {"size": Size(768, 1024)},
+        {"size": None, "auto_size": True},
+        {"background": "opaque"},
+        {"web_grounding": True},
+        {"params": {"seed": 7}},
+        {"images": [FOX], "size": None},
+    ],
+)
+def test_whatever_changes_the_picture_changes_the_digest(changes):
+    assert request(**changes).digest != request().digest
+
+
+def test_references_count_by_what_they_show_in_their_order_and_not_by_where_they_are():
+    def digest(*images: Reference) -> str:
+        return request(images=list(images), size=None).digest
+
+    assert digest(FOX) == digest(replace(FOX, path=Path("/elsewhere/fox.png")))
+    assert len({digest(FOX), digest(HARE), digest(FOX, HARE), digest(HARE, FOX)}) == 4
+
+
+def test_the_order_of_params_does_not_change_the_digest():
+    first = request(params={"seed": 7, "style": "vivid"}).digest
+
+    assert request(params={"style": "vivid", "seed": 7}).digest == first
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mai_cli.models.keys import DEFAULT_FILENAME, FILENAME_FIELDS, KEYS
-from mai_cli.stores.names import MAX_SLUG, master_name, numbered, slug
+from mai_cli.models.slug import MAX_SLUG, slug
+from mai_cli.stores.names import master_name, numbered
 
 ILLEGAL = set('<>:"\\|?*') | {chr(code) for code in range(32)}
 # Source: https://learn.microsoft.com/windows/win32/fileio/naming-a-file, and CreateFile for the
