@@ -1,5 +1,6 @@
 """What signs a request; :mod:`mai_cli.adapters.entra_id` is the other kind."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 
@@ -19,8 +20,8 @@ class Credential(Protocol):
             AuthError: There is nothing to sign with.
         """
 
-    def renew(self) -> bool:
-        """Forget what the service did not accept; whether trying again can help."""
+    def renew(self, headers: Mapping[str, str], /) -> bool:
+        """Forget ``headers``, which the service did not accept; whether trying again can help."""
 
 
 class ApiKey:
@@ -36,7 +37,7 @@ class ApiKey:
         """The key; it does not change."""
         return {"api-key": self._key}
 
-    def renew(self) -> bool:
+    def renew(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002 - a token knows more
         """A key that was not accepted will not be accepted again."""
         return False
 

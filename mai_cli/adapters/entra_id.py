@@ -2,8 +2,9 @@
 
 import logging
 import re
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import quote_plus
 
 from azure.core.credentials import AccessToken
@@ -79,6 +80,7 @@ class EntraId:
         self._identity = self._new_identity()
         self._token: AccessToken | None = None
         self._renew_at = 0.0
+        self._guard = threading.Lock()  # one sign-in is enough for all pictures of a batch
 
     @property
     def source(self) -> str:
@@ -96,22 +98,25 @@ class EntraId:
             UnavailableError: The sign-in service cannot be reached.
             ConfigError: A variable that azure-identity reads has a wrong value.
         """
-        now = time.time()
-        if self._token is None or now >= self._renew_at:
-            try:
-                self._token = self._ask()
-                self._renew_at = self._token.expires_on - REFRESH_SECONDS
-            except MaiError:
-                if self._token is None or self._token.expires_on - now < 1:
-                    raise
-                self._renew_at = now + TRY_AGAIN_SECONDS  # the old one still holds
-        return {"Authorization": f"Bearer {self._token.token}"}
+        with self._guard:
+            now = time.time()
+            if self._token is None or now >= self._renew_at:
+                try:
+                    self._token = self._ask()
+                    self._renew_at = self._token.expires_on - REFRESH_SECONDS
+                except MaiError:
+                    if self._token is None or self._token.expires_on - now < 1:
+                        raise
+                    self._renew_at = now + TRY_AGAIN_SECONDS  # the old one still holds
+            return _signed(self._token)
 
-    def renew(self) -> bool:
-        """Drop the token, and with the identity all that it remembers."""
-        self._identity.close()
-        self._identity = self._new_identity()
-        self._token = None
+    def renew(self, headers: Mapping[str, str]) -> bool:
+        """Drop the token of ``headers``, and with the identity all that it remembers."""
+        with self._guard:
+            if self._token is not None and _signed(self._token) == headers:
+                self._identity.close()
+                self._identity = self._new_identity()
+                self._token = None
         return True
 
     def close(self) -> None:
@@ -185,3 +190,8 @@ class EntraId:
                 code="bad_setting",
                 hint="Correct or unset it; azure-identity documents them.",
             ) from None
+
+
+def _signed(token: AccessToken) -> dict[str, str]:
+    """The header that ``token`` signs with."""
+    return {"Authorization": f"Bearer {token.token}"}

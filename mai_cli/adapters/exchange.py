@@ -18,6 +18,7 @@ class Exchange:
         self.went_out = False  # the whole request, as far as can be told
         self.was_torn = False  # it broke off while its body was sent
         self.timed_out = False
+        self.was_stopped = False  # from this side
         self.secret = secret  # must not come back in what is said of the answer
         self._socket: socket.socket | None = None
         self._timer = threading.Timer(seconds, self._hang_up)
@@ -28,8 +29,8 @@ class Exchange:
         """Take an event. Source: https://www.encode.io/httpcore/extensions/#trace."""
         if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
             self._socket = info["return_value"].get_extra_info("socket")
-            if self.timed_out:
-                self._hang_up()
+            if self.timed_out or self.was_stopped:
+                self._cut()
         elif event.endswith(".send_request_headers.started"):
             # A proxy's CONNECT is traced too, and carries no request for a picture.
             method = getattr(info.get("request"), "method", b"")
@@ -46,8 +47,16 @@ class Exchange:
         """It has ended; nothing is cut off any more."""
         self._timer.cancel()
 
+    def stop(self) -> None:
+        """Hang up, whatever is on its way."""
+        self.was_stopped = True
+        self._cut()
+
     def _hang_up(self) -> None:
         self.timed_out = True
+        self._cut()
+
+    def _cut(self) -> None:
         if self._socket is not None:
             with suppress(OSError):
                 # Not the method of a TLS socket, which is not made for two threads.

@@ -81,6 +81,7 @@ class Foundry:
         self._timeout_seconds = timeout_seconds
         self._log = log
         self._clock = clock
+        self._in_flight: set[Exchange] = set()
         trust = trust or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody
         try:
             proxy = proxy_of(endpoint) if transport is None else None
@@ -107,6 +108,11 @@ class Foundry:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def hang_up(self) -> None:
+        """Give up what is in flight in other threads; each ends with an ``UnknownError``."""
+        for exchange in list(self._in_flight):
+            exchange.stop()
 
     def sign_in(self) -> None:
         """See that there is a credential, and have it at hand.
@@ -192,7 +198,7 @@ class Foundry:
             )
             if response.is_success:
                 return self._receive(response, sink, request_id, exchange)
-            raise self._error(response, request_id, exchange.secret)
+            raise self._error(response, request_id, signed)
 
     def _receive(
         self, response: httpx.Response, sink: Sink, request_id: str | None, exchange: Exchange
@@ -217,8 +223,9 @@ class Foundry:
         picture = scan.finish()
         if picture is not None:
             return Answer(picture, _usage(envelope), request_id)
-        if exchange.timed_out or isinstance(broken, httpx.RequestError):
-            raise _lost(self._reason(exchange), request_id)
+        was_cut = exchange.timed_out or exchange.was_stopped
+        if was_cut or isinstance(broken, httpx.RequestError):
+            raise self._lost(exchange, request_id)
         if broken is not None and not body.had_picture:
             raise _unusable("no_picture", f"an answer that cannot be read: {broken}", request_id)
         if broken is not None:
@@ -229,7 +236,9 @@ class Foundry:
             raise _unusable("no_picture", what, request_id)
         raise _unusable("bad_picture", f"no PNG that is whole: {scan.problem}", request_id)
 
-    def _error(self, response: httpx.Response, request_id: str | None, secret: str) -> MaiError:
+    def _error(
+        self, response: httpx.Response, request_id: str | None, signed: Mapping[str, str]
+    ) -> MaiError:
         """What an answer that is not a success means."""
         body = bytearray()
         try:
@@ -240,10 +249,10 @@ class Foundry:
         except httpx.RequestError:
             pass  # the status says enough
         error = error_of(
-            response.status_code, bytes(body), response.headers.get("retry-after"), secret
+            response.status_code, bytes(body), response.headers.get("retry-after"), _secret(signed)
         )
         error.request_id = request_id
-        if response.status_code == httpx.codes.UNAUTHORIZED and self._credential.renew():
+        if response.status_code == httpx.codes.UNAUTHORIZED and self._credential.renew(signed):
             error.retry = Retry.WITH_FRESH_TOKEN
         return error
 
@@ -271,20 +280,27 @@ class Foundry:
                 code="no_connection",
                 hint="Close programs, or raise the limit of processes (ulimit -u).",
             ) from None
+        self._in_flight.add(exchange)
         try:
             yield exchange
         except httpx.RequestError as error:
             self._log(f"{method} {url}: {type(error).__name__} {error}")
             if exchange.went_out:
-                raise _lost(self._reason(exchange), None) from None
+                raise self._lost(exchange, None) from None
             raise self._not_sent(error, exchange) from None
         finally:
+            self._in_flight.discard(exchange)
             exchange.close()
 
-    def _reason(self, exchange: Exchange) -> str:
+    def _lost(self, exchange: Exchange, request_id: str | None) -> UnknownError:
+        if exchange.was_stopped:
+            message = "Stopped while a request was in flight; it may still be billed."
+            return maybe_drawn("interrupted", message, request_id)
+        reason = "the connection broke before the whole answer came"
         if exchange.timed_out:
-            return f"no whole answer came within {self._timeout_seconds:g} s"
-        return "the connection broke before the whole answer came"
+            reason = f"no whole answer came within {self._timeout_seconds:g} s"
+        message = f"The request was sent, but {reason}; the picture may have been billed."
+        return maybe_drawn("lost_answer", message, request_id)
 
     def _not_sent(self, error: httpx.RequestError, exchange: Exchange) -> UnavailableError:
         """What kept the request from leaving."""
@@ -338,11 +354,6 @@ def _secret(headers: Mapping[str, str]) -> str:
 
 def _without(secret: str, text: str) -> str:
     return text.replace(secret, "***") if secret else text
-
-
-def _lost(reason: str, request_id: str | None) -> UnknownError:
-    message = f"The request was sent, but {reason}; the picture may have been billed."
-    return maybe_drawn("lost_answer", message, request_id)
 
 
 def _unusable(code: str, what: str, request_id: str | None) -> UnknownError:

@@ -2,11 +2,15 @@
 
 import errno
 import mmap
+import os
 import re
 import stat
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 MAX_BYTES = 1 << 29
+
+_BLOCK = 64  # files for a thread at a time
 
 # As it is written by mai, written again by another program, and then anywhere else.
 # Each starts with a literal, for which a large file is searched fifty times faster.
@@ -48,6 +52,34 @@ def digest(path: Path) -> str:
     _check(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digests(folder: Path, paths: Collection[str]) -> dict[str, str | None]:
+    """The digest of each of ``paths`` below ``folder``; ``None`` where nothing is.
+
+    What is there but cannot be read as a file has an empty one.
+    """
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - only a batch needs it
+
+    def look(some: Sequence[str]) -> dict[str, str | None]:
+        return {path: _digest_if_there(folder / path) for path in some}
+
+    ordered = list(paths)
+    blocks = [ordered[start : start + _BLOCK] for start in range(0, len(ordered), _BLOCK)]
+    found: dict[str, str | None] = {}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for part in pool.map(look, blocks):
+            found |= part
+    return found
+
+
+def _digest_if_there(path: Path) -> str | None:
+    try:
+        return digest(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        return ""
 
 
 def _check(path: Path) -> None:

@@ -1,7 +1,8 @@
 """What a picture carries about its origin: written into copies without touching a pixel.
 
 Sources: the XMP specification, part 3 (where a packet stands in PNG); PNG, 11.3.3 (``iTXt``); the
-IPTC Photo Metadata Standard 2025.1 (digital source type, AI system, AI prompt); the IPTC
+IPTC Photo Metadata Standard 2025.1 (digital source type, AI system, AI prompt,
+alternative text); the IPTC
 NewsCodes of digital source types (https://cv.iptc.org/newscodes/digitalsourcetype).
 """
 
@@ -20,6 +21,9 @@ from mai_cli.models.record import Record
 MAX_PROMPT_BYTES = 24_000
 """Of a prompt in metadata, which holds it twice; a JPEG has room for 65,000 bytes in all."""
 
+MAX_ALT_BYTES = 8_000
+"""Of an alternative text, which is meant to be a sentence or two."""
+
 _SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _XMP_KEYWORD = "XML:com.adobe.xmp"
 _PACKET_CHUNK = b"iTXt" + _XMP_KEYWORD.encode() + b"\0"
@@ -33,6 +37,7 @@ _PACKET = """\
   <rdf:Description rdf:about=""
     xmlns:dc="http://purl.org/dc/elements/1.1/"
     xmlns:xmp="http://ns.adobe.com/xap/1.0/"
+    xmlns:Iptc4xmpCore="http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/"
     xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">
 {properties}
   </rdf:Description>
@@ -60,12 +65,19 @@ def xmp_packet(record: Record) -> bytes:
         properties["Iptc4xmpExt:AISystemUsed"] = _model(record)
     lines = [f"   <{name}>{_xml(text)}</{name}>" for name, text in properties.items()]
     if prompt := _prompt(record):
-        language = f'<rdf:Alt><rdf:li xml:lang="x-default">{_xml(prompt)}</rdf:li></rdf:Alt>'
-        lines.append(f"   <dc:description>{language}</dc:description>")
+        lines.append(_in_any_language("dc:description", prompt))
         name = "Iptc4xmpExt:AIPromptInformation"
         if not record.offline:
             lines.append(f"   <{name}>{_xml(prompt)}</{name}>")
+    if record.alt:
+        lines.append(_in_any_language("Iptc4xmpCore:AltTextAccessibility", _fitting(record.alt)))
     return _PACKET.format(properties="\n".join(lines)).encode()
+
+
+def _in_any_language(name: str, text: str) -> str:
+    """A property that may have a text for each language, with one for all."""
+    alternatives = f'<rdf:Alt><rdf:li xml:lang="x-default">{_xml(text)}</rdf:li></rdf:Alt>'
+    return f"   <{name}>{alternatives}</{name}>"
 
 
 def png_chunks(record: Record, *, with_packet: bool = True) -> bytes:
@@ -143,11 +155,15 @@ def _source_type(record: Record) -> str:
 
 
 def _prompt(record: Record) -> str:
-    """The prompt as far as there is room, without what XML and PNG cannot hold."""
-    text = _NOT_XML.sub("\ufffd", record.prompt or "")
-    if len(_xml(text).encode()) <= MAX_PROMPT_BYTES:
+    return _fitting(record.prompt or "", MAX_PROMPT_BYTES)
+
+
+def _fitting(text: str, max_bytes: int = MAX_ALT_BYTES) -> str:
+    """``text`` as far as there is room, without what XML and PNG cannot hold."""
+    text = _NOT_XML.sub("\ufffd", text)
+    if len(_xml(text).encode()) <= max_bytes:
         return text
-    room, kept = MAX_PROMPT_BYTES, 0
+    room, kept = max_bytes, 0
     while (room := room - len(_xml(text[kept]).encode())) >= 0:
         kept += 1
     return f"{text[:kept]}…"

@@ -14,10 +14,15 @@ from mai_cli.commands.options import (
     PICTURE,
     Help,
     Json,
+    MaxCost,
     NoColor,
+    NoMetadata,
     Offline,
+    Private,
     Profile,
     Quiet,
+    RetryLost,
+    Timeout,
     Verbose,
 )
 from mai_cli.errors import ExitCode, MaiError
@@ -142,22 +147,6 @@ MaxKb = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
-NoMetadata = Annotated[
-    bool,
-    typer.Option(
-        "--no-metadata",
-        help="Outputs say nothing of prompt, model, id and time, nor that they are AI's.",
-        rich_help_panel=OUTPUT,
-    ),
-]
-Private = Annotated[
-    bool,
-    typer.Option(
-        "--private",
-        help="Write the prompt into no file: no history, no metadata, no file name.",
-        rich_help_panel=OUTPUT,
-    ),
-]
 Tag = Annotated[
     list[str] | None,
     typer.Option(
@@ -199,23 +188,6 @@ ModelName = Annotated[
         rich_help_panel=FOUNDRY,
     ),
 ]
-Timeout = Annotated[
-    float | None,
-    typer.Option(
-        "--timeout",
-        metavar="SECONDS",
-        help="How long to wait for one picture.  [default: 300]",
-        rich_help_panel=FOUNDRY,
-    ),
-]
-RetryLost = Annotated[
-    bool,
-    typer.Option(
-        "--retry-lost",
-        help="Ask again after a lost answer, although it may bill twice.",
-        rich_help_panel=MONEY,
-    ),
-]
 DryRun = Annotated[
     bool,
     typer.Option(
@@ -251,6 +223,7 @@ def generate(
     timeout: Timeout = None,
     profile: Profile = None,
     offline: Offline = False,
+    max_cost: MaxCost = None,
     retry_lost: RetryLost = False,
     dry_run: DryRun = False,
     preview: ShowPreview = None,
@@ -272,9 +245,9 @@ def generate(
     """
     from mai_cli.models.recipe import parse_recipe
     from mai_cli.models.request import parse_params
+    from mai_cli.services.dry_run import plan
     from mai_cli.services.generation import Order
     from mai_cli.services.outputs import check_sizes, check_targets, parse_outputs
-    from mai_cli.services.planning import plan
     from mai_cli.services.requesting import build_requests, notes
     from mai_cli.terminal.showing import show_outcome, show_plan, show_preview
 
@@ -285,6 +258,7 @@ def generate(
         "deployment": tuple(deployment or ()) or None,
         "model": model,
         "timeout": timeout,
+        "max_cost": max_cost,
         "preview": preview,
         "metadata": False if no_metadata else None,
         "private": private or None,

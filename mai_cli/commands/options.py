@@ -62,3 +62,45 @@ NoColor = Annotated[
         "--no-color", help="No colours (also NO_COLOR, TERM=dumb).", rich_help_panel=DISPLAY
     ),
 ]
+NoMetadata = Annotated[
+    bool,
+    typer.Option(
+        "--no-metadata",
+        help="Outputs say nothing of prompt, model, id and time, nor that they are AI's.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Private = Annotated[
+    bool,
+    typer.Option(
+        "--private",
+        help="Write the prompt into no file: no history, no metadata, no file name.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        help="How long to wait for one picture.  [default: 300]",
+        rich_help_panel=FOUNDRY,
+    ),
+]
+RetryLost = Annotated[
+    bool,
+    typer.Option(
+        "--retry-lost",
+        help="Ask again after a lost answer, although it may bill twice.",
+        rich_help_panel=MONEY,
+    ),
+]
+MaxCost = Annotated[
+    float | None,
+    typer.Option(
+        "--max-cost",
+        metavar="USD",
+        help="Send nothing that could make this run cost more.",
+        rich_help_panel=MONEY,
+    ),
+]

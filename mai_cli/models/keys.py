@@ -17,6 +17,9 @@ DEFAULT_TIMEOUT_SECONDS = 300.0
 MAX_TIMEOUT_SECONDS = 3600.0
 MAX_KEY = 1000
 MAX_PRICE = 1_000_000.0
+MAX_RPM = 100_000.0
+DEFAULT_CONCURRENCY = 16
+MAX_CONCURRENCY = 64
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off", "")
@@ -29,7 +32,7 @@ class Key:
     ``parse`` reads its value, as text or as TOML has it, and raises ``ValueError`` with what it
     must be, or a ``UsageError``. ``in_file`` says whether it may stand in ``config.toml``,
     ``in_project`` whether in a ``.mai.toml`` too: a repository that was cloned must not move a
-    request, a key or a file.
+    request, a key or a file. Where ``is_limit``, it can only lower what the user has set.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Key:
     in_project: bool = True
     is_path: bool = False
     is_secret: bool = False
+    is_limit: bool = False
 
     @property
     def variable(self) -> str:
@@ -109,11 +113,16 @@ def _number(lowest: float, highest: float, of_what: str) -> Callable[[object], f
     return parse
 
 
-def _pixels(value: object) -> int:
-    number = _number(MIN_SIDE * MIN_SIDE, 1 << 30, "of pixels ")(value)
-    if number != int(number):
-        raise ValueError("must be a whole number of pixels")
-    return int(number)
+def _whole(lowest: int, highest: int, of_what: str = "") -> Callable[[object], int]:
+    parse_number = _number(lowest, highest, of_what)
+
+    def parse(value: object) -> int:
+        number = parse_number(value)
+        if number != int(number):
+            raise ValueError(f"must be a whole number {of_what}".strip())
+        return int(number)
+
+    return parse
 
 
 def _switch(value: object) -> bool:
@@ -132,6 +141,8 @@ def _path(value: object) -> Path:
         raise ValueError("has a character that no path has")
     return Path(value.strip())
 
+
+_dollars = _number(0, MAX_PRICE, "of US dollars ")
 
 _LIMITLESS = Model("any model", max_pixels=1 << 40)
 
@@ -166,6 +177,10 @@ KEYS = (
     Key("deployment", _names, "the deployment to call"),
     Key("model", _text, "the model behind it, where its name does not tell"),
     Key("size", _size, "such as 1280x832, 16:9, wide or auto"),
+    Key("rpm", _number(0.01, MAX_RPM, "of requests a minute "), "the quota of the deployment"),
+    Key("concurrency", _whole(1, MAX_CONCURRENCY), "pictures of a batch at once, at most"),
+    Key("max_cost", _dollars, "US dollars that one run may cost", is_limit=True),
+    Key("max_cost_per_day", _dollars, "US dollars that a day (UTC) may cost", is_limit=True),
     Key("timeout", _number(1, MAX_TIMEOUT_SECONDS, "of seconds "), "seconds to wait for a picture"),
     Key("preview", _switch, "whether pictures are shown in the terminal"),
     Key("metadata", _switch, "false: nothing about its origin goes into an output"),
@@ -180,7 +195,11 @@ _price = _number(0, MAX_PRICE, "of US dollars for a million tokens ")
 
 DEPLOYMENT_KEYS = (
     Key("model", _text, "the model behind this deployment"),
-    Key("max_pixels", _pixels, "the most pixels that it draws"),
+    Key(
+        "max_pixels",
+        _whole(MIN_SIDE * MIN_SIDE, 1 << 30, "of pixels "),
+        "the most pixels that it draws",
+    ),
     Key("edits", _switch, "whether it takes reference pictures"),
     Key("edit_size", _switch, "whether a size may be asked for with reference pictures"),
     Key("auto_size", _switch, "whether it can choose the size"),

@@ -29,6 +29,13 @@ class Outcome:
         return [self.path]
 
     @property
+    def cost_usd(self) -> float | None:
+        """What it cost; ``None`` where that is unknown, also where nobody knows whether it did."""
+        if self.path:
+            return self.record.cost_usd
+        return None if self.exit_code is ExitCode.UNKNOWN else 0.0
+
+    @property
     def exit_code(self) -> ExitCode:
         """What this picture alone would make of the run."""
         return self.error.exit_code if self.error else ExitCode.OK

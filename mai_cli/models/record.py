@@ -1,8 +1,9 @@
 """The record of one request: a line of the history, and of ``--json`` output."""
 
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
-from typing import Self
+from typing import Any, Self
 
 from mai_cli.errors import ExitCode, MaiError
 from mai_cli.models.answer import Answer, Picture, Usage
@@ -53,7 +54,9 @@ class Record:
 
     ``status`` is ``sent``, ``ok``, ``refused``, ``failed`` (surely not drawn), ``unknown``
     (possibly billed) or ``removed``. ``prompt`` is ``None`` for a private picture. ``seconds`` is
-    the time from sending to the answer, waits between attempts left out.
+    the time from sending to the answer, waits between attempts left out. ``batch`` tells of the
+    ``manifest`` (an absolute path), the ``asset`` and the digest of its ``request``; ``alt`` is
+    the alternative text, for whoever cannot see the picture.
     """
 
     id: str
@@ -74,7 +77,8 @@ class Record:
     cost_usd: float | None = None
     request_id: str | None = None
     attempts: int = 1
-    batch: str | None = None
+    batch: dict[str, str] | None = None
+    alt: str | None = None
     rerun_of: str | None = None
     tags: list[str] = field(default_factory=list)
     error: dict[str, object] | None = None
@@ -90,6 +94,8 @@ class Record:
         profile: str | None = None,
         private: bool = False,
         tags: list[str] | None = None,
+        batch: dict[str, str] | None = None,
+        alt: str | None = None,
         rerun_of: str | None = None,
     ) -> Self:
         """A request that is about to leave. ``endpoint`` is ``None`` for one drawn offline."""
@@ -105,6 +111,8 @@ class Record:
             offline=endpoint is None,
             request=request.settings,
             images=[image.to_json() for image in request.images],
+            batch=batch,
+            alt=alt,
             tags=tags or [],
             rerun_of=rerun_of,
         )
@@ -148,6 +156,26 @@ class Record:
             attempts=attempts,
         )
 
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> Self:
+        """The record that a line of the history tells of; what a later version added is left out.
+
+        Raises:
+            ValueError: It is not a record.
+        """
+        try:
+            known = {name: state[name] for name in _FIELDS if name in state}
+            master, usage = state["master"], state["usage"]
+            known |= {
+                "created_at": datetime.fromisoformat(state["created_at"]),
+                "master": master and Master(**_known(Master, master)),
+                "usage": usage and Usage(**_known(Usage, usage)),
+                "exports": [Export(**_known(Export, export)) for export in state["exports"]],
+            }
+            return cls(**known)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError("is not a record") from error
+
     def to_json(self) -> dict[str, object]:
         """The JSON object of this record, keys in the order of the schema."""
         instant = self.created_at.astimezone(UTC).isoformat(timespec="milliseconds")
@@ -172,7 +200,16 @@ class Record:
             "request_id": self.request_id,
             "attempts": self.attempts,
             "batch": self.batch,
+            "alt": self.alt,
             "rerun_of": self.rerun_of,
             "tags": self.tags,
             "error": self.error,
         }
+
+
+_FIELDS = [field.name for field in fields(Record)]
+
+
+def _known(kind: type, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of ``facts`` that ``kind`` has fields for."""
+    return {field.name: facts[field.name] for field in fields(kind) if field.name in facts}

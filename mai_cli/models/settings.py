@@ -7,7 +7,11 @@ from typing import Any, Literal
 
 from mai_cli.models.catalogue import Model, Price
 from mai_cli.models.endpoint import Endpoint
-from mai_cli.models.keys import DEFAULT_FILENAME, DEFAULT_TIMEOUT_SECONDS
+from mai_cli.models.keys import (
+    DEFAULT_CONCURRENCY,
+    DEFAULT_FILENAME,
+    DEFAULT_TIMEOUT_SECONDS,
+)
 from mai_cli.models.size import DEFAULT_SIZE
 
 DEFAULT_SCOPE = "https://cognitiveservices.azure.com/.default"
@@ -103,6 +107,10 @@ class Settings:
     deployment: tuple[str, ...] = ()
     model: str | None = None
     size: str = DEFAULT_SIZE
+    rpm: float | None = None
+    concurrency: int = DEFAULT_CONCURRENCY
+    max_cost: float | None = None
+    max_cost_per_day: float | None = None
     timeout: float = DEFAULT_TIMEOUT_SECONDS
     preview: bool | None = None
     metadata: bool = True

@@ -6,8 +6,8 @@ loaded, and ``--help`` loads none of it.
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mai_cli.models.reference import Reference
     from mai_cli.models.settings import ConfigFile, Settings
     from mai_cli.parts.access import Access
+    from mai_cli.parts.batch import BatchParts
     from mai_cli.services.checks import Checks
     from mai_cli.services.configuring import Configuration
     from mai_cli.services.exporting import Exporting
@@ -139,29 +140,38 @@ class Parts:
     @cached_property
     def settings(self) -> "Settings":
         """The settings that hold for this run."""
+        return self.settings_of(self._flags)
+
+    def settings_of(self, options: Mapping[str, object]) -> "Settings":
+        """The settings that hold with ``options``."""
         from mai_cli.models.settings import Settings
         from mai_cli.services.settings import environment, flags, resolve
 
-        outer = [flags(self._flags, self._folder), environment(self._environ, self._folder)]
+        outer = [flags(options, self._folder), environment(self._environ, self._folder)]
         defaults = Settings(gallery=self.paths.gallery, history=self.paths.history)
         return resolve(outer, self.files, defaults)
 
     @property
     def generation(self) -> "Generation":
-        """What makes pictures."""
-        painter = self.access.painter(self.settings.timeout)
-        from mai_cli.services.generation import Generation
-        from mai_cli.stores.gallery import Gallery
-        from mai_cli.stores.history import History
+        """What makes pictures, one after the other."""
+        from mai_cli.parts.drawing import Drawing, budget
 
-        return Generation(
-            painter=painter,
-            gallery=Gallery(self.settings.gallery, self.settings.filename),
-            history=History(self.settings.history),
-            exporter=self.exporting,
-            tell=self.output.note,
-            hold=self.stops.held,
-        )
+        drawing = Drawing(self, self.access)
+        limits = budget(self, None, lambda: False)
+        return drawing.generation(limits, self.output.note, self.stops.held)
+
+    def batch(self, profiles: Sequence[str]) -> "BatchParts":
+        """The parts of a batch that is drawn with ``profiles``."""
+        from mai_cli.parts.batch import BatchParts
+
+        flags = [{**self._flags, "profile": profile} for profile in profiles or (None,)]
+        return BatchParts(self, [self._access_by(options) for options in flags])
+
+    def _access_by(self, options: Mapping[str, object]) -> "Access":
+        from mai_cli.parts.access import Access
+
+        settings = self.settings_of(options)
+        return Access(self, lambda: settings, self._environ, self._closing)
 
     @property
     def finding(self) -> "Finding":
@@ -172,9 +182,8 @@ class Parts:
 
         return Finding(History(self.settings.history), embedded_id=embedded_id, digest=digest)
 
-    @property
-    def exporting(self) -> "Exporting":
-        """What makes files of masters."""
+    def exporting(self, hold: Callable[[], AbstractContextManager[None]]) -> "Exporting":
+        """What makes files of masters; ``hold`` keeps a stop from coming in between."""
         from mai_cli.adapters.provenance import stamp
         from mai_cli.services.exporting import Exporting
         from mai_cli.stores import atomic
@@ -195,7 +204,7 @@ class Parts:
             decode=decode,
             can_write=can_write,
             tell=self.output.note,
-            hold=self.stops.held,
+            hold=hold,
         )
 
     @cached_property
@@ -203,7 +212,7 @@ class Parts:
         """How the resource is reached, and by whose leave."""
         from mai_cli.parts.access import Access
 
-        return Access(self, self._environ, self._closing)
+        return Access(self, lambda: self.settings, self._environ, self._closing)
 
     def profile(self, flag: str | None) -> str | None:
         """The profile that ``flag``, or else the environment, names."""
@@ -299,7 +308,7 @@ class Parts:
         wanted = self.settings.preview
         if wanted is None:
             wanted = self.stdout_is_terminal and not self.output.json
-        if not wanted or not self._is_screen:
+        if not wanted or not self.is_screen:
             return None
         from mai_cli.adapters.thumbnails import shrink
         from mai_cli.terminal.asking import ask_terminal, is_shared
@@ -318,13 +327,24 @@ class Parts:
         return preview if preview.is_possible else None
 
     @property
-    def _is_screen(self) -> bool:
+    def is_screen(self) -> bool:
         """Whether stderr is a terminal on which more than plain lines may be shown."""
         return (
             not self.output.quiet
             and is_terminal(sys.stderr)
             and self._environ.get("TERM") != "dumb"
         )
+
+    @property
+    def is_on_github(self) -> bool:
+        """Whether this is a step of a workflow of GitHub Actions, which reads what is said."""
+        return self._environ.get("GITHUB_ACTIONS") == "true"
+
+    @property
+    def step_summary(self) -> Path | None:
+        """The file that such a step adds its summary to."""
+        path = self._environ.get("GITHUB_STEP_SUMMARY")
+        return Path(path) if path else None
 
     def open(self, outcome: "Outcome") -> None:
         """Hand the picture to the system's viewer, if there is one of each."""
@@ -339,7 +359,7 @@ class Parts:
 
     def watch(self, items: Iterable[T], total: int, *, doing: str = "Drawing") -> Iterator[T]:
         """Yield ``items``, with progress for a person on stderr, if there is one."""
-        if not self._is_screen:
+        if not self.is_screen:
             return iter(items)
         from mai_cli.terminal.progress import watch
 

@@ -1,6 +1,6 @@
 """How the resource is reached: its address, who signs the requests, and what sends them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,28 +12,43 @@ if TYPE_CHECKING:
     from mai_cli.adapters.foundry import Foundry, Reached
     from mai_cli.adapters.offline import OfflineTransport
     from mai_cli.models.endpoint import Endpoint
-    from mai_cli.models.settings import Origin
+    from mai_cli.models.settings import Origin, Settings
     from mai_cli.parts import Parts
     from mai_cli.services.keys import Keys
 
 
 class Access:
-    """The parts that lead to the resource which the settings of ``parts`` name."""
+    """The parts that lead to the resource which the settings name.
 
-    def __init__(self, parts: "Parts", environ: Mapping[str, str], closing: ExitStack) -> None:
+    ``settings`` tells them, when they are needed.
+    """
+
+    def __init__(
+        self,
+        parts: "Parts",
+        settings: Callable[[], "Settings"],
+        environ: Mapping[str, str],
+        closing: ExitStack,
+    ) -> None:
         self._parts = parts
+        self._settings = settings
         self._environ = environ
         self._closing = closing
 
     @property
+    def settings(self) -> "Settings":
+        """The settings that hold."""
+        return self._settings()
+
+    @property
     def endpoint(self) -> "Endpoint | None":
         """The resource that pictures are asked of; none offline."""
-        return None if self._parts.settings.offline else self.needed_endpoint
+        return None if self.settings.offline else self.needed_endpoint
 
     @property
     def needed_endpoint(self) -> "Endpoint":
         """The resource that the settings name."""
-        if self._parts.settings.endpoint is None:
+        if self.settings.endpoint is None:
             raise ConfigError(
                 "No Foundry endpoint is set.",
                 code="missing_setting",
@@ -41,7 +56,7 @@ class Access:
                 "https://NAME.services.ai.azure.com, or add --offline to draw placeholders on "
                 "this machine.",
             )
-        return self._parts.settings.endpoint
+        return self.settings.endpoint
 
     def painter(self, timeout_seconds: float) -> "Foundry":
         """What draws: the resource, or this machine where offline."""
@@ -86,7 +101,7 @@ class Access:
         """What signs requests: a key if there is one and the settings allow it, else Entra ID."""
         from mai_cli.adapters.credentials import ApiKey
 
-        settings = self._parts.settings
+        settings = self.settings
         if settings.auth != "entra":
             if settings.api_key:
                 return ApiKey(settings.api_key, f"a key from {settings.origin('api_key')}")
@@ -123,7 +138,7 @@ class Access:
     @property
     def key_origin(self) -> "Origin | None":
         """Where the stored key of the endpoint is, if there is one."""
-        endpoint = self._parts.settings.endpoint
+        endpoint = self.settings.endpoint
         return self.keys.origin(endpoint) if endpoint else None
 
 

@@ -158,7 +158,7 @@ class Exporting:
                 fill = partial(self._fill, master=master, content=content, told=stamped)
                 self._write(done, target, file, facts, fill, overwrite=overwrite)
             except FileExistsError:
-                done.failures.append(f"{file} appeared meanwhile and was left alone")
+                done.failures.append(f"{file} exists and was left alone")
             except OSError as error:
                 done.failures.append(f"{file} could not be written: {error.strerror}")
             except ValueError as error:
@@ -217,9 +217,13 @@ class Exporting:
                     done.exports.append(counted.export(path, target.recipe, master))
 
             try:
-                with self._disk.create(file, overwrite=overwrite, placing=placing) as opened:
+                replaces = overwrite or target.is_ours
+                with self._disk.create(file, overwrite=replaces, placing=placing) as opened:
                     fill(counted.into(opened))
             except FileExistsError:
+                if counted.is_same(file):  # a run that was killed has made it
+                    done.exports.append(counted.export(file, target.recipe, master))
+                    return
                 if not target.is_folder:
                     raise
                 number += 1
@@ -254,6 +258,19 @@ class _Counted:
             raise ValueError(f"takes more than {self._max_kb} kB")
         self._digest.update(data)
         self._file.write(data)
+
+    def is_same(self, file: Path) -> bool:
+        """Whether ``file`` holds just what was written."""
+        import hashlib  # noqa: PLC0415 - as above
+
+        try:
+            if not file.is_file():
+                return False
+            with file.open("rb") as there:
+                found = hashlib.file_digest(there, "sha256").hexdigest()
+        except OSError:
+            return False
+        return found == self._digest.hexdigest()
 
     def export(self, path: Path, recipe: Recipe, master: Master) -> Export:
         """The record of what was written."""

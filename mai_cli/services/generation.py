@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Protocol
 
 from mai_cli.errors import (
-    ConfigError,
     ExitCode,
     MaiError,
     Retry,
@@ -23,9 +22,10 @@ from mai_cli.models.endpoint import Endpoint
 from mai_cli.models.outcome import Outcome
 from mai_cli.models.record import Master, Record
 from mai_cli.models.request import ImageRequest
+from mai_cli.services.announcing import Announcing, History
 from mai_cli.services.exporting import Exported, Exporting
 from mai_cli.services.outputs import Targets
-from mai_cli.services.retrying import Attempts, Patience, ask
+from mai_cli.services.retrying import Attempts, Pace, Patience, ask
 
 MAX_LOST = 3
 """How often a picture whose answer was lost is asked for with ``--retry-lost``."""
@@ -73,11 +73,22 @@ class Painter(Protocol):
         """Ask once; the bytes go to ``sink`` as they come."""
 
 
-class History(Protocol):
-    """Remembers every request."""
+class Reservation(Protocol):
+    """Money that is set aside for one request."""
 
-    def append(self, record: Record, /) -> None:
-        """Put the state of ``record`` on disk."""
+    def settle(self, cost_usd: float | None, /) -> None:
+        """It cost that; ``None``: possibly all of it."""
+
+
+class Budget(Protocol):
+    """Sees that no limit is crossed."""
+
+    def reserve(self, worst_cost: float | None, /) -> Reservation:
+        """Set aside what a request costs at most; ``None`` where that is not known.
+
+        Raises:
+            BudgetError: It is more than what a limit leaves.
+        """
 
 
 @dataclass(frozen=True)
@@ -92,6 +103,8 @@ class Order:
     metadata: bool = True
     private: bool = False
     tags: Sequence[str] = ()
+    batch: dict[str, str] | None = None
+    alt: str | None = None
     retry_lost: bool = False
     patience: Patience = field(default_factory=Patience)
 
@@ -105,7 +118,8 @@ class Order:
 class Generation:
     """Makes pictures with the parts it is given; time and chance are parts too.
 
-    ``hold`` keeps a stop from coming between a picture that has come and its record.
+    ``pace`` is that of a deployment. ``hold`` keeps a stop from coming between a picture that has
+    come and its record.
     """
 
     def __init__(
@@ -115,6 +129,8 @@ class Generation:
         gallery: Gallery,
         history: History,
         exporter: Exporting,
+        pace: Callable[[str], Pace],
+        budget: Budget,
         tell: Callable[[str], None],
         hold: Callable[[], AbstractContextManager[None]] = nullcontext,
         clock: Callable[[], float] = time.monotonic,
@@ -126,6 +142,8 @@ class Generation:
         self._gallery = gallery
         self._history = history
         self._exporter = exporter
+        self._pace = pace
+        self._budget = budget
         self._tell = tell
         self._hold = hold
         self._clock = clock
@@ -147,7 +165,7 @@ class Generation:
         self._exporter.prepare(order.outputs.files)
         refusals = 0
         for request, number in zip(order.requests, order.numbers, strict=True):
-            for outcome in self._one(order, request, number):
+            for outcome in self.one(order, request, number, self._pace(request.deployment)):
                 yield outcome
             refusals = refusals + 1 if outcome.exit_code is ExitCode.REFUSED else 0
             blocked = outcome.error is not None and outcome.error.code == "resource_blocked"
@@ -157,8 +175,14 @@ class Generation:
             if outcome.exit_code not in (ExitCode.OK, ExitCode.REFUSED):
                 return
 
-    def _one(self, order: Order, request: ImageRequest, number: int | None) -> Iterator[Outcome]:
-        """One picture; with ``--retry-lost`` each answer that was lost is an outcome of its own."""
+    def one(
+        self, order: Order, request: ImageRequest, number: int | None, pace: Pace
+    ) -> Iterator[Outcome]:
+        """One picture; with ``--retry-lost`` each answer that was lost is an outcome of its own.
+
+        Raises:
+            MaiError: Why the request was not sent.
+        """
         previous: str | None = None
         for remaining in reversed(range(MAX_LOST)):
             record = Record.sent(
@@ -168,11 +192,13 @@ class Generation:
                 endpoint=str(order.endpoint) if order.endpoint else None,
                 profile=order.profile,
                 private=order.private,
+                batch=order.batch,
+                alt=order.alt,
                 tags=list(order.tags),
                 rerun_of=previous,
             )
             again = False
-            for outcome in self._draw(order, request, record):
+            for outcome in self._draw(order, request, record, pace):
                 lost = outcome.error is not None and outcome.error.retry is Retry.IF_TOLD
                 again = lost and order.retry_lost and remaining > 0
                 yield from self._exported(order, replace(outcome, asked_again=again), number)
@@ -181,35 +207,46 @@ class Generation:
             self._tell("The answer was lost; asking again, as --retry-lost says.")
             previous = record.id
 
-    def _draw(self, order: Order, request: ImageRequest, record: Record) -> Iterator[Outcome]:
+    def _draw(
+        self, order: Order, request: ImageRequest, record: Record, pace: Pace
+    ) -> Iterator[Outcome]:
         """Send ``record``'s request; its bytes are on disk before its line in the history is."""
-        self._painter.sign_in()
+        reservation = self._budget.reserve(0.0 if record.offline else request.worst_cost)
         attempts = Attempts()
+        announcing = Announcing(record, attempts, self._history, self._hold)
         outcome: Outcome | None = None
-        is_announced = False
-        with self._gallery.receive(record) as incoming:
-            try:
-                with self._hold():
-                    self._announce(record)
-                    is_announced = True
-                answer = ask(
-                    lambda: self._painter.paint(request, incoming),
-                    attempts,
-                    patience=order.patience,
-                    tell=self._tell,
-                    sleep=self._sleep,
-                    clock=self._clock,
-                )
-                with self._hold():
-                    outcome = self._made(request, record, answer, incoming.keep(), attempts)
-            except MaiError as error:
-                if not is_announced:
+        try:
+            self._painter.sign_in()
+            with self._gallery.receive(record) as incoming:
+                try:
+                    answer = ask(
+                        lambda: self._painter.paint(request, incoming),
+                        attempts,
+                        pace=pace,
+                        steps=announcing,
+                        patience=order.patience,
+                        tell=self._tell,
+                        sleep=self._sleep,
+                        clock=self._clock,
+                    )
+                    with self._hold():
+                        outcome = self._made(request, record, answer, incoming.keep(), attempts)
+                except MaiError as error:
+                    if not announcing.is_announced:
+                        raise
+                    outcome = self._failed(record, error, incoming, attempts)
+                except BaseException:  # Ctrl-C, SIGTERM, or a bug: whatever it is, it is recorded
+                    if announcing.is_announced:
+                        stopped = _stopped(attempts)
+                        if outcome is None:
+                            outcome = self._failed(record, stopped, incoming, attempts)
+                        yield outcome
                     raise
-                yield self._failed(record, error, incoming, attempts)
-                return
-            except BaseException:  # Ctrl-C, SIGTERM, or a bug: whatever it is, it is recorded
-                yield outcome or self._failed(record, _stopped(attempts), incoming, attempts)
-                raise
+        finally:
+            if outcome is not None:
+                reservation.settle(outcome.cost_usd)
+            else:
+                reservation.settle(None if attempts.maybe_drawn else 0.0)
         yield outcome
 
     def _made(
@@ -229,20 +266,13 @@ class Generation:
         outcome = Outcome(made, kept.path, notes=_notes(request, answer))
         return self._remember(outcome, kept.problem)
 
-    def _announce(self, record: Record) -> None:
-        """Put the ``sent`` line on disk; without it nothing leaves."""
-        try:
-            self._history.append(record)
-        except StorageError as error:
-            raise ConfigError(
-                f"{error.message} Nothing was sent.", code="cannot_store", hint=error.hint
-            ) from None
-
-    def _remember(self, outcome: Outcome, error: MaiError | None) -> Outcome:
+    def _remember(
+        self, outcome: Outcome, error: MaiError | None, *, is_detail: bool = False
+    ) -> Outcome:
         """Put ``outcome``, which ``error`` did not keep from a picture, into the history."""
         record = replace(outcome.record, error=error.to_json() if error else None)
         try:
-            self._history.append(record)
+            self._history.append(record, is_detail=is_detail)
         except StorageError as problem:
             if error:
                 self._tell(error.message)
@@ -295,7 +325,8 @@ class Generation:
             for failure in done.failures:
                 self._tell(f"{failure}.")
         exported = replace(outcome, record=replace(outcome.record, exports=done.exports))
-        return self._remember(exported, outcome.error or _export_error(done.failures, master))
+        error = outcome.error or _export_error(done.failures, master)
+        return self._remember(exported, error, is_detail=True)
 
 
 def _export_error(failures: Sequence[str], master: Path) -> StorageError | None:

@@ -18,11 +18,15 @@ MAX_NAME_BYTES = 240
 
 @dataclass(frozen=True)
 class Target:
-    """One ``--output``: a file, or a folder in which each picture keeps its own name."""
+    """One ``--output``: a file, or a folder in which each picture keeps its own name.
+
+    Where ``is_ours``, an earlier run has made what is there, and it may be replaced.
+    """
 
     path: Path
     is_folder: bool
     recipe: Recipe = _COPY
+    is_ours: bool = False
 
     @classmethod
     def parse(cls, text: str, recipe: Recipe = _COPY) -> "Target":
@@ -144,7 +148,7 @@ def check_targets(
         UsageError: A target exists (and ``overwrite`` is false), is named twice, or would stand
             among the masters, which nothing may replace.
     """
-    masters = _resolved(gallery)
+    masters = resolved(gallery)
     seen: set[Path] = set()
     for output in outputs.files:
         files = [output.path]  # the names in a folder are new each time
@@ -152,7 +156,7 @@ def check_targets(
             files = [output.file_for("", number) for number in numbers]
         for file in files:
             # Replacing a link leaves what it leads to; a folder that is one is followed.
-            place = _resolved(file) if output.is_folder else _resolved(file.parent) / file.name
+            place = resolved(file) if output.is_folder else resolved(file.parent) / file.name
             if masters == place or masters in place.parents:
                 raise UsageError(
                     f"The output is in the gallery, which is for masters: {file}",
@@ -173,7 +177,7 @@ def check_targets(
                 )
 
 
-def _resolved(folder: Path) -> Path:
+def resolved(folder: Path) -> Path:
     """``folder`` without links, as far as they lead somewhere."""
     try:
         return folder.resolve()

@@ -1,27 +1,300 @@
-"""What an order would do, without doing it."""
+"""What a batch has to do: manifest × lock × disk × history, decided in one place.
 
-from mai_cli.models.plan import Item, Plan
-from mai_cli.services.generation import Order
+Everything here is a function of its arguments. ``--dry-run`` shows the plan, ``--check`` judges
+it, a run carries it out.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mai_cli.models.batch import Action, Drawn, State, Step
+from mai_cli.models.lock import UNFINISHED, Lock, LockedAsset, LockedOutput
+from mai_cli.models.manifest import AssetOutput
+from mai_cli.services.ordering import Wanted
+
+NO_FILE = ""
+"""Stands for the digest of what is there but is no file, such as a folder."""
+
+Digests = Mapping[str, str | None]
+"""The digest of each path, relative to the manifest; ``None`` where nothing is."""
+
+Key = tuple[str, str]
+"""The name of an asset, and the digest of its request."""
 
 
-def plan(order: Order) -> Plan:
-    """The pictures of ``order``, each with its request, outputs and estimated cost."""
-    items = []
-    for request, number in zip(order.requests, order.numbers, strict=True):
-        files = [
-            str(output.path) if output.is_folder else str(output.file_for("", number))
-            for output in order.outputs.files
-        ]
-        items.append(
-            Item(
-                action="draw",
-                deployment=request.deployment,
-                model=request.model.name,
-                url=request.url(order.endpoint) if order.endpoint else None,
-                body=request.body,
-                images=[str(image.path) for image in request.images],
-                outputs=[*files, "-"] if order.outputs.to_stdout else files,
-                cost_usd=request.estimated_cost if order.endpoint else 0.0,
-            )
+@dataclass(frozen=True)
+class Known:
+    """What this machine knows of earlier requests.
+
+    ``drawn`` and ``lost`` hold what was sent for an asset of this manifest: the newest picture,
+    and the newest request that was never answered. ``masters`` are by their digest.
+    """
+
+    drawn: Mapping[Key, Drawn] = field(default_factory=dict)
+    lost: Mapping[Key, Mapping[str, Any]] = field(default_factory=dict)
+    masters: Mapping[str, Drawn] = field(default_factory=dict)
+
+
+Look = Callable[[Collection[Key], Collection[str]], Known]
+"""Finds what is known of requests, and of masters by their digest."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line wants: ``forced`` says which assets are drawn whatever they are."""
+
+    offline: bool = False
+    retry_lost: bool = False
+    prune: bool = False
+    forced: Callable[[str], bool] = lambda _name: False
+
+
+def paths_of(wanted: Sequence[Wanted], lock: Lock) -> set[str]:
+    """The paths whose digests planning needs."""
+    named = {output.path for want in wanted for output in want.asset.outputs}
+    return named.union(*(locked.outputs for locked in lock.values()))
+
+
+def fold(
+    lock: Lock, fragments: Mapping[str, Lock], wanted: Sequence[Wanted], digests: Digests
+) -> dict[str, LockedAsset]:
+    """``lock`` with what ``fragments`` say.
+
+    Where they disagree on an asset, the one holds whose files are on disk as it says; else the
+    one whose request the manifest asks for; else a fragment and not the lock, and of fragments
+    the last one.
+    """
+    asked = {want.asset.name: want.digests for want in wanted}
+
+    def worth(name: str, locked: LockedAsset) -> tuple[bool, bool]:
+        files = locked.outputs.items()
+        is_on_disk = all(digests.get(path) == output.sha256 for path, output in files)
+        return is_on_disk, locked.request in asked.get(name, ())
+
+    folded = dict(lock)
+    for fragment in fragments.values():
+        for name, locked in fragment.items():
+            held = folded.get(name)
+            if held is None or worth(name, locked) >= worth(name, held):
+                folded[name] = locked
+    return folded
+
+
+def plan(
+    wanted: Sequence[Wanted],
+    lock: Lock,
+    digests: Digests,
+    look: Look,
+    wishes: Wishes,
+    *,
+    is_whole: bool,
+) -> list[Step]:
+    """A step for each of ``wanted``; for what is left over too, where they are the whole manifest.
+
+    ``look`` is called once, and not at all if everything is up to date.
+    """
+    wrong = [_wrong(want, lock.get(want.asset.name), digests, wishes) for want in wanted]
+    spare = _spare(wanted, lock) if is_whole else {}
+    known = _look(wanted, wrong, lock, spare, look)
+    ours = {path: locked.offline for locked in lock.values() for path in locked.outputs}
+    planner = _Planner(lock, digests, known, spare, ours, wishes)
+    steps = [planner.step(want, faults) for want, faults in zip(wanted, wrong, strict=True)]
+    return [*steps, *_left_over(wanted, lock, digests, wishes)] if is_whole else steps
+
+
+@dataclass(frozen=True)
+class _Wrong:
+    """What is not up to date about an asset; nothing is where there is no state."""
+
+    state: State = State.UP_TO_DATE
+    reason: str = ""
+    outputs: tuple[AssetOutput, ...] = ()  # that its master could be made into again
+
+
+def _wrong(want: Wanted, locked: LockedAsset | None, digests: Digests, wishes: Wishes) -> _Wrong:
+    if wishes.forced(want.asset.name):
+        return _Wrong(State.CHANGED if locked else State.NEW, "drawn again, as --force says")
+    if locked is None:
+        return _Wrong(State.NEW)
+    if locked.request not in want.digests:
+        return _Wrong(State.CHANGED, "the request has changed")
+    if locked.offline and not wishes.offline:
+        return _Wrong(State.CHANGED, "it is a placeholder")
+    faults = {}
+    for output in want.asset.outputs:
+        fault = _fault(output, locked.outputs.get(output.path), digests.get(output.path))
+        if fault is None and want.asset.alt != locked.alt:
+            fault = State.CHANGED, "its alternative text has changed"
+        if fault:
+            faults[output] = fault
+    if not faults:
+        return _Wrong()
+    states = {state for state, _ in faults.values()}
+    state = next(
+        state for state in (State.MISSING, State.MODIFIED, State.CHANGED) if state in states
+    )
+    reasons = dict.fromkeys(text for _, text in faults.values())
+    return _Wrong(state, ", ".join(reasons), tuple(faults))
+
+
+def _fault(
+    output: AssetOutput, locked: LockedOutput | None, digest: str | None
+) -> tuple[State, str] | None:
+    """What is wrong with one output."""
+    if digest is None:
+        return State.MISSING, f"{output.path} is missing"
+    if locked is None:
+        return State.CHANGED, f"{output.path} is new"
+    if locked.sha256 == UNFINISHED:
+        return State.CHANGED, f"{output.path} is not made yet"
+    if digest != locked.sha256:
+        return State.MODIFIED, f"{output.path} was modified"
+    if locked.recipe != output.recipe:
+        return State.CHANGED, f"{output.path} is made differently now"
+    return None
+
+
+def _spare(wanted: Sequence[Wanted], lock: Lock) -> dict[str, list[str]]:
+    """Masters of assets that left the manifest, by request: a renamed asset need not be paid."""
+    names = {want.asset.name for want in wanted}
+    spare: dict[str, list[str]] = {}
+    for name, locked in sorted(lock.items()):
+        if name not in names and locked.master and not locked.offline:
+            spare.setdefault(locked.request, []).append(locked.master)
+    return spare
+
+
+def _look(
+    wanted: Sequence[Wanted],
+    wrong: Sequence[_Wrong],
+    lock: Lock,
+    spare: Mapping[str, Sequence[str]],
+    look: Look,
+) -> Known:
+    """What is known of all that is not up to date."""
+    requests: set[Key] = set()
+    masters: set[str] = set()
+    for want, faults in zip(wanted, wrong, strict=True):
+        name = want.asset.name
+        if faults.state is not State.UP_TO_DATE:
+            requests.update((name, digest) for digest in want.digests)
+            masters.update(master for digest in want.digests for master in spare.get(digest, ()))
+        if faults.outputs and (master := lock[name].master):
+            masters.add(master)
+    return look(requests, masters) if requests else Known()
+
+
+@dataclass(frozen=True)
+class _Planner:
+    lock: Lock
+    digests: Digests
+    known: Known
+    spare: dict[str, list[str]]
+    ours: Mapping[str, bool]  # by path, whether it is a placeholder
+    wishes: Wishes
+
+    def step(self, want: Wanted, wrong: _Wrong) -> Step:
+        """What to do about one asset."""
+        step = Step(want.asset.name, wrong.state, Action.NONE, wrong.reason, want.asset)
+        if wrong.state is State.UP_TO_DATE:
+            return step
+        if not self.wishes.forced(want.asset.name):
+            drawn = self._drawn(want, wrong)
+            if self._would_replace_real(want, drawn):
+                return replace(step, reason=f"{wrong.reason}; --offline leaves real pictures alone")
+            if drawn:
+                return self._export(step, wrong, drawn)
+            lost = next(filter(None, map(self.known.lost.get, self._keys(want))), None)
+            if lost and not self.wishes.retry_lost:
+                reason = f"sent at {lost['created_at']} and never answered, id {lost['id']}"
+                return replace(step, action=Action.HOLD, reason=reason)
+        return self._draw(step, want)
+
+    def _would_replace_real(self, want: Wanted, drawn: Drawn | None) -> bool:
+        """Whether a placeholder would take the place of what is real."""
+        if not self.wishes.offline or (drawn and not drawn.record.get("offline")):
+            return False
+        locked = self.lock.get(want.asset.name)
+        is_real = locked is not None and not locked.offline
+        files = [output.path for output in want.asset.outputs if self.digests.get(output.path)]
+        return is_real or any(self.ours.get(path) is False for path in files)
+
+    def _keys(self, want: Wanted) -> list[Key]:
+        return [(want.asset.name, digest) for digest in want.digests]
+
+    def _drawn(self, want: Wanted, wrong: _Wrong) -> Drawn | None:
+        """The picture that this asset can be made from without paying."""
+        locked = self.lock.get(want.asset.name)
+        own = next(filter(None, map(self.known.drawn.get, self._keys(want))), None)
+        if wrong.outputs and locked and (drawn := self.known.masters.get(locked.master or "")):
+            # Two placeholders may have the same bytes, and are told apart by their records.
+            is_own = own and own.record["master"]["sha256"] == locked.master
+            return replace(own if own and is_own else drawn, request=locked.request)
+        if own:
+            return own
+        if wrong.state is not State.NEW:
+            return None
+        for digest in want.digests:
+            masters = self.spare.get(digest, [])
+            found = next((master for master in masters if master in self.known.masters), None)
+            if found:
+                masters.remove(found)  # it is one asset's only
+                return replace(self.known.masters[found], request=digest)
+        return None
+
+    def _export(self, step: Step, wrong: _Wrong, drawn: Drawn) -> Step:
+        locked = self.lock.get(step.name)
+        is_same = locked is not None and drawn.record["master"]["sha256"] == locked.master
+        outputs = step.asset.outputs if step.asset else ()
+        if is_same and wrong.outputs:
+            outputs = wrong.outputs
+        return replace(
+            step,
+            state=State.RESTORABLE,
+            action=Action.EXPORT,
+            reason=wrong.reason or "drawn before, but not finished",
+            outputs=outputs,
+            replaces=self._replaceable(outputs, is_forced=False),
+            # Another file a run that was killed may have made; whoever writes finds out.
+            in_the_way=tuple(
+                output.path for output in outputs if self.digests.get(output.path) == NO_FILE
+            ),
+            drawn=drawn,
         )
-    return Plan(items)
+
+    def _draw(self, step: Step, want: Wanted) -> Step:
+        outputs = want.asset.outputs
+        replaces = self._replaceable(outputs, is_forced=self.wishes.forced(step.name))
+        present = [output.path for output in outputs if self.digests.get(output.path) is not None]
+        return replace(
+            step,
+            action=Action.DRAW,
+            outputs=outputs,
+            replaces=replaces,
+            in_the_way=tuple(path for path in present if path not in replaces),
+            deployments=want.deployments,
+            cost_usd=0.0 if self.wishes.offline else want.cost_usd,
+        )
+
+    def _replaceable(self, outputs: Sequence[AssetOutput], *, is_forced: bool) -> tuple[str, ...]:
+        """The files among ``outputs`` that are there, and that a batch has made."""
+        files = [output.path for output in outputs if self.digests.get(output.path)]
+        return tuple(path for path in files if is_forced or path in self.ours)
+
+
+def _left_over(
+    wanted: Sequence[Wanted], lock: Lock, digests: Digests, wishes: Wishes
+) -> Iterator[Step]:
+    """What the lock knows and the manifest no longer names, as far as files are there."""
+    named = {output.path for want in wanted for output in want.asset.outputs}
+    action = Action.PRUNE if wishes.prune else Action.NONE
+    for name, locked in sorted(lock.items()):
+        outputs = tuple(
+            AssetOutput(path, output.recipe)
+            for path, output in sorted(locked.outputs.items())
+            if path not in named and digests.get(path)
+        )
+        if outputs:
+            reason = "no longer in the manifest"
+            yield Step(name, State.LEFT_OVER, action, reason, outputs=outputs)

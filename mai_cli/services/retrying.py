@@ -8,6 +8,7 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from mai_cli.errors import ExitCode, MaiError, Retry
 from mai_cli.models.answer import Answer
@@ -55,39 +56,103 @@ class Attempts:
     maybe_drawn: bool = False
 
 
+class Slot(Protocol):
+    """Leave to send one request, which ends in one of these ways."""
+
+    def accepted(self, seconds: float, /) -> None:
+        """The service took it; it answered after ``seconds``."""
+
+    def refused(self, retry_after: float | None, /) -> float:
+        """The quota was used up; the seconds until another may be sent."""
+
+    def ended(self) -> None:
+        """It says nothing about the quota."""
+
+    def give_back(self) -> None:
+        """Nothing was sent."""
+
+
+class Pace(Protocol):
+    """Says when a request may start."""
+
+    def turn(self, patience_seconds: float, /) -> Slot:
+        """Wait for it.
+
+        Raises:
+            StoppedError: The run is stopped.
+            UnavailableError: It would take longer than that.
+        """
+
+
+class Steps(Protocol):
+    """What is done around each attempt."""
+
+    def begin(self) -> None:
+        """It is about to be sent."""
+
+    def pause(self, error: MaiError, /) -> None:
+        """It surely drew nothing, and will be sent again."""
+
+
 def ask(
     send: Callable[[], Answer],
     attempts: Attempts,
     *,
+    pace: Pace,
+    steps: Steps,
     patience: Patience,
     tell: Callable[[str], None],
     sleep: Callable[[float], object],
     clock: Callable[[], float],
     jitter: Callable[[], float] = lambda: os.urandom(1)[0] / 255,
 ) -> Answer:
-    """Call ``send`` until it answers or fails for good, keeping ``attempts`` up to date.
+    """Call ``send`` at ``pace`` until it answers or fails for good, counting in ``attempts``.
 
     Raises:
-        MaiError: The last failure, once another try is useless, unsafe or out of bounds.
+        MaiError: The last failure, once another try is useless, unsafe or out of bounds; or why
+            it was not sent.
     """
-    waited = 0.0
+    waited = closed = 0.0
     renewed = False
     while True:
+        slot = pace.turn(patience.max_wait - waited + closed)
         try:
-            return _attempt(send, attempts, clock)
+            steps.begin()
+        except BaseException:
+            slot.give_back()
+            raise
+        try:
+            answer = _attempt(send, attempts, clock)
         except MaiError as error:
+            told = _end(slot, error)
+            closed = told or 0.0
             if error.retry is Retry.WITH_FRESH_TOKEN and not renewed:
                 renewed = True
+                steps.pause(error)
                 tell("The sign-in was not accepted. Trying once more with a fresh token.")
                 continue
-            if patience.is_over(error, attempts.count):
-                raise
-            wait = patience.wait(error, attempts.count, jitter)
-            if waited + wait > patience.max_wait:
+            wait = patience.wait(error, attempts.count, jitter) if told is None else told
+            if patience.is_over(error, attempts.count) or waited + wait > patience.max_wait:
                 raise
             waited += wait
+            steps.pause(error)
             tell(f"{error.message} Trying again in {math.ceil(wait)} s.")
-            sleep(wait)
+            if told is None:  # else the gate keeps that wait, for all
+                sleep(wait)
+        except BaseException:
+            slot.ended()
+            raise
+        else:
+            slot.accepted(attempts.seconds)
+            return answer
+
+
+def _end(slot: Slot, error: MaiError) -> float | None:
+    """Tell the pace how a request failed; the seconds that its gate is closed, if it is."""
+    if error.retry is Retry.LATER:
+        return slot.refused(error.wait_seconds)
+    slot.ended()
+    return None
 
 
 def _attempt(send: Callable[[], Answer], attempts: Attempts, clock: Callable[[], float]) -> Answer:

@@ -64,12 +64,21 @@ def resolve(outer: Sequence[Layer], files: Sequence[ConfigFile], defaults: Setti
             if layer.values.get(key.name) is None:
                 continue
             value = _read(key, layer)
-            if layer.applies and key.name not in chosen:
-                chosen[key.name] = value
-                origins[key.name] = layer.origin(key)
+            origin = layer.origin(key)
+            if layer.applies and (
+                key.name not in chosen
+                or (key.is_limit and _lifts(chosen[key.name], origins[key.name], value, origin))
+            ):
+                chosen[key.name], origins[key.name] = value, origin
     if profile is not None:
         _check_profile(profile, origins["profile"], files)
     return replace(defaults, **chosen, origins=origins, deployments=_deployments(files))
+
+
+def _lifts(limit: Any, origin: Origin, users_limit: Any, users_origin: Origin) -> bool:  # noqa: ANN401 - numbers, checked when read
+    """Whether a project's limit is above the user's, which then holds."""
+    is_project = origin.kind == "project" and users_origin.kind == "user"
+    return is_project and bool(users_limit < limit)
 
 
 def _choose(layers: Sequence[Layer], name: str) -> str | None:

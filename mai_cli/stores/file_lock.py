@@ -16,11 +16,18 @@ if sys.platform == "win32":
             except OSError:  # not free after ten seconds; ask again
                 continue
             return
+
+    def _try_lock(handle: int, *, shared: bool) -> None:
+        if not shared:  # there are none here
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
 else:
     import fcntl
 
     def _lock(handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX)
+
+    def _try_lock(handle: int, *, shared: bool) -> None:
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
 
 
 @contextmanager
@@ -35,6 +42,27 @@ def locked(path: Path, *, mode: int = 0o666) -> Iterator[None]:
     handle = os.open(path, os.O_RDWR | os.O_CREAT, mode)
     try:
         _lock(handle)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def locked_if_free(path: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold the lock that the file at ``path`` stands for, if nobody else does.
+
+    A ``shared`` one leaves room for others that are shared.
+
+    Raises:
+        BlockingIOError: Somebody else holds it.
+        OSError: The file cannot be opened.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            _try_lock(handle, shared=shared)
+        except OSError as error:
+            raise BlockingIOError(error.errno, error.strerror) from None
         yield
     finally:
         os.close(handle)

@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +22,7 @@ State = dict[str, Any]
 """A record as its line in the history has it; see ``Record.to_json``."""
 
 _ID = re.compile(rb'"id":"([^"]*)"')
+_DIGEST = re.compile(rb'"([0-9a-f]{64})"')
 _BLOCK_BYTES = 1 << 16
 
 
@@ -32,26 +33,46 @@ class History:
         self._path = path
         self._lock_path = path.with_name(f"{path.name}.lock")
 
-    def append(self, record: Record) -> None:
+    def append(self, record: Record, *, is_detail: bool = False) -> None:
         """Add a line with the state of ``record``; it is on disk when this returns.
 
         A line that a crash has left unfinished at the end of the file is closed first, so that
-        it spoils neither this line nor any reader.
+        it spoils neither this line nor any reader. A mere detail is not waited for.
 
         Raises:
-            StorageError: The line could not be written; the file is as before.
+            StorageError: The line could not be written.
         """
         line = to_line(record.to_json())
         try:
             make_folder(self._path.parent)
             with locked(self._lock_path):
-                self._append(line)
+                handle, is_first = self._append(line)
+            try:
+                if not is_detail:
+                    os.fsync(handle)  # not under the lock: the disk does several at once
+            finally:
+                os.close(handle)
+            if is_first:
+                sync_folder(self._path.parent)
         except OSError as error:
             raise StorageError(
                 f"The history {self._path} cannot be written: {error.strerror}.",
                 code="history_failed",
                 hint="Make room or set MAI_HISTORY to a file that can be written.",
             ) from None
+
+    def _append(self, line: bytes) -> tuple[int, bool]:
+        """Add ``line``, or leave the file as it is; its handle, and whether it was empty."""
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            size = os.fstat(handle).st_size
+            if size and _last_byte(handle) != b"\n":
+                line = b"\n" + line
+            _write(handle, line, size)
+        except BaseException:
+            os.close(handle)
+            raise
+        return handle, not size
 
     def newest(self) -> Iterator[State]:
         """Every record, the one that was sent last first; reads no more than is asked for.
@@ -64,8 +85,8 @@ class History:
             for line in _lines_from_the_end(file):
                 if state := _state(line):
                     newer = states.setdefault(state["id"], state)
-                    if state.get("status") == "sent":  # its first line
-                        yield newer
+                    if state.get("status") == "sent" and state.get("attempts") == 1:
+                        yield newer  # this is its first line
 
     def find(self, id_start: str) -> list[State]:
         """The records whose id starts with ``id_start``.
@@ -73,7 +94,8 @@ class History:
         Raises:
             ConfigError: The file cannot be read.
         """
-        states = self._search(f'"id":"{id_start}')
+        needle = f'"id":"{id_start}'.encode()
+        states = self._search(lambda line: needle in line)
         return [state for state in states.values() if state["id"].startswith(id_start)]
 
     def find_picture(self, sha256: str) -> list[State]:
@@ -82,18 +104,30 @@ class History:
         Raises:
             ConfigError: The file cannot be read.
         """
-        return [state for state in self._search(sha256).values() if sha256 in _digests(state)]
+        needle = sha256.encode()
+        states = self._search(lambda line: needle in line).values()
+        return [state for state in states if sha256 in _digests(state)]
 
-    def _search(self, needle: str) -> dict[str, State]:
-        """The state of each record that has a line with ``needle`` in it."""
-        found = needle.encode()
+    def recall(self, digests: Collection[str]) -> list[State]:
+        """The records with one of ``digests``, of a batch's request or a file, the oldest first.
+
+        Raises:
+            ConfigError: The file cannot be read.
+        """
+        wanted = {digest.encode() for digest in digests}
+        return list(
+            self._search(lambda line: not wanted.isdisjoint(_DIGEST.findall(line))).values()
+        )
+
+    def _search(self, is_meant: Callable[[bytes], bool]) -> dict[str, State]:
+        """The state of each record that has a line which is meant, the oldest first."""
         states: dict[str, State] = {}
         ids: set[bytes] = set()
         with self._opened() as file:
             for line in file:
                 # A later line of the same record may not have it, and holds all the same.
                 is_known = ids and (match := _ID.search(line)) and match[1] in ids
-                if (is_known or found in line) and (state := _state(line)):
+                if (is_known or is_meant(line)) and (state := _state(line)):
                     states[state["id"]] = state
                     ids.add(state["id"].encode())
         return states
@@ -111,23 +145,6 @@ class History:
                 code="cannot_read",
                 hint="Set MAI_HISTORY to a file that can be read.",
             ) from None
-
-    def _append(self, line: bytes) -> None:
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-        try:
-            size = os.fstat(handle).st_size
-            if size and _last_byte(handle) != b"\n":
-                line = b"\n" + line
-            try:
-                _write(handle, line)
-            except OSError:
-                with suppress(OSError):
-                    os.ftruncate(handle, size)
-                raise
-        finally:
-            os.close(handle)
-        if not size:
-            sync_folder(self._path.parent)
 
 
 def _open(path: Path) -> BinaryIO:
@@ -172,11 +189,17 @@ def _digests(state: State) -> set[str]:
     return {digest for digest in digests if isinstance(digest, str)}
 
 
-def _write(handle: int, line: bytes) -> None:
-    """Write ``line`` in one piece and flush it to disk."""
-    if os.write(handle, line) != len(line):
+def _write(handle: int, line: bytes, size: int) -> None:
+    """Write ``line`` in one piece, or nothing, to a file of ``size`` bytes."""
+    written = 0
+    try:
+        written = os.write(handle, line)
+    finally:
+        if written != len(line):
+            with suppress(OSError):
+                os.ftruncate(handle, size)
+    if written != len(line):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    os.fsync(handle)
 
 
 def _last_byte(handle: int) -> bytes:

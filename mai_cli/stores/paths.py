@@ -16,6 +16,7 @@ class Paths:
     credentials: Path
     history: Path
     gallery: Path
+    state: Path
 
 
 def find_paths(environ: Mapping[str, str]) -> Paths:
@@ -31,6 +32,7 @@ def find_paths(environ: Mapping[str, str]) -> Paths:
             folder / "credentials.toml",
             folder / "history.jsonl",
             folder / "gallery",
+            folder / "state",
         )
     else:
         paths = _of_user()
@@ -50,6 +52,7 @@ def _of_user() -> Paths:
             dirs.user_config_path / "credentials.toml",
             dirs.user_data_path / "history.jsonl",
             dirs.user_pictures_path / "mai",
+            dirs.user_state_path,
         )
     except RuntimeError:  # no HOME, and no such user on this machine
         raise ConfigError(

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -36,6 +37,7 @@ class Output:
         self.quiet = quiet
         self.verbose = verbose
         self.color = color
+        self._turn = threading.RLock()  # a signal may speak up in the middle of a line
 
     def path(self, path: Path | str) -> None:
         """A result: the path of a file, as it is."""
@@ -75,6 +77,11 @@ class Output:
         if self.verbose and not self.quiet:
             self._say(text, style=_DIM)
 
+    def commands(self, lines: Iterable[str]) -> None:
+        """What the program that runs this one is to do, on stderr; also with ``--quiet``."""
+        for line in lines:
+            self._say(line)
+
     def prompt(self, text: str, end: str = "") -> None:
         """A question on stderr; what is typed goes on in the same line."""
         if sys.stderr is not None:
@@ -99,6 +106,8 @@ class Output:
         if self.json and with_json:
             self.object({"schema": ERROR_SCHEMA, "error": error.to_json()})
         self._say(f"Error: {error.message}", style=_RED)
+        for detail in error.details:
+            self._say(f"  {detail}")
         if error.hint:
             self._say(error.hint)
 
@@ -110,7 +119,8 @@ class Output:
         if sys.stderr is None:  # closed from the start; print would go to stdout
             return
         try:
-            print(line, file=sys.stderr, flush=True)
+            with self._turn:
+                print(f"{line}\n", end="", file=sys.stderr, flush=True)  # whole, also in threads
         except (OSError, ValueError):
             _abandon(sys.stderr)
 

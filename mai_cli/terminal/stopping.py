@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 SAME_WISH_SECONDS = 0.5
 """A terminal and a wrapper may both pass one Ctrl-C on; people take longer to insist."""
@@ -22,6 +23,7 @@ class Stops:
         self._is_held = False
         self._waiting: int | None = None
         self._first: float | None = None
+        self.number: int | None = None
         self._numbers = [signal.SIGINT, signal.SIGTERM]
         if hasattr(signal, "SIGHUP"):  # not on Windows
             self._numbers.append(signal.SIGHUP)
@@ -34,9 +36,37 @@ class Stops:
         process, which has sent nothing; and Python loses exceptions that come while it loads
         modules. After, all are ignored: they would only hide how the run ended.
         """
+        with self._handled(lambda number, _frame: self._stop(number)):
+            yield
+
+    @contextmanager
+    def counted(self, *steps: Callable[[], None]) -> Iterator[None]:
+        """Take the first step at the first signal, the next at the next; then end on the spot.
+
+        ``number`` tells afterwards which signal came first.
+        """
+        left = list(steps)
+
+        def step(number: int, _frame: FrameType | None) -> None:
+            now = self._clock()
+            if self._first is not None and now - self._first <= SAME_WISH_SECONDS:
+                return
+            self.number = self.number or number
+            self._first = now
+            if left:
+                left.pop(0)()
+            else:
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
+
+        with self._handled(step):
+            yield
+
+    @contextmanager
+    def _handled(self, handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
         for number in self._numbers:
             if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, lambda number, _frame: self._stop(number))
+                signal.signal(number, handler)
         try:
             yield
         finally:

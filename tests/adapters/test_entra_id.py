@@ -4,7 +4,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -146,9 +147,52 @@ def test_a_token_is_used_until_shortly_before_it_expires(identity, entra, monkey
 
 def test_a_token_that_was_not_accepted_is_replaced_by_a_fresh_one(identity, entra):
     entra.headers()
-    assert entra.renew()
+    assert entra.renew(entra.headers())
     assert entra.headers() == {"Authorization": "Bearer token-2"}
     assert len(identity.asked) == 2
+
+
+def in_threads(count: int, work: Callable[[], object]) -> list[object]:
+    """What each of so many threads gets, which begin together."""
+    together = threading.Barrier(count, timeout=20)
+
+    def run(_: int) -> object:
+        together.wait()
+        return work()
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))
+
+
+def test_several_threads_sign_in_once(identity, entra):
+    assert in_threads(8, entra.headers) == [{"Authorization": "Bearer token-1"}] * 8
+    assert len(identity.asked) == 1
+
+
+def test_several_threads_whose_token_was_not_accepted_sign_in_once_more(identity, entra):
+    stale = entra.headers()
+
+    def again() -> dict[str, str]:
+        assert entra.renew(stale)
+        return entra.headers()
+
+    assert in_threads(8, again) == [{"Authorization": "Bearer token-2"}] * 8
+    assert len(identity.asked) == 2
+
+
+def test_a_token_that_was_replaced_meanwhile_does_not_cost_the_fresh_one(identity, entra):
+    stale = entra.headers()
+    entra.renew(stale)
+    fresh = entra.headers()
+
+    assert entra.renew(stale)
+    assert entra.headers() == fresh == {"Authorization": "Bearer token-2"}
+    assert len(identity.asked) == 2
+
+
+def test_renewing_before_there_is_a_token_changes_nothing(identity, entra):
+    assert entra.renew({"Authorization": "Bearer token-0"})
+    assert entra.headers() == {"Authorization": "Bearer token-1"}
 
 
 def test_an_identity_that_gives_no_token_is_no_credential(identity, entra):
@@ -180,7 +224,7 @@ def test_the_azure_cli_is_asked_once_until_shortly_before_the_token_expires(az, 
 def test_the_azure_cli_is_asked_again_after_a_token_was_not_accepted(az, entra):
     az.gives(3600)
     entra.headers()
-    assert entra.renew()
+    assert entra.renew(entra.headers())
     assert entra.headers() == {"Authorization": "Bearer az-token-2"}
 
 

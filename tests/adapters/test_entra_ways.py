@@ -532,7 +532,7 @@ def test_renewing_finds_the_way_anew(machine, workload, sign, az, monkeypatch):
     signed = sign()
     assert signed.token() == "token-1"
     workload.says = "AADSTS500011: no longer"
-    assert signed.entra.renew()
+    assert signed.entra.renew({"Authorization": "Bearer token-1"})
     assert signed.entra.source == "Entra ID"
     assert signed.fail().code == "no_credential"
 

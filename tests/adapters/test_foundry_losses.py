@@ -195,6 +195,69 @@ def test_a_dripping_picture_that_is_out_of_time_is_a_lost_answer(connect, foundr
     assert "no whole answer came within 0.3 s" in failure.message
 
 
+def assert_stopped(failure: MaiError) -> None:
+    assert isinstance(failure, UnknownError)
+    assert (failure.code, failure.retry) == ("interrupted", Retry.IF_TOLD)
+    assert failure.message == "Stopped while a request was in flight; it may still be billed."
+
+
+def hung_up(client, in_flight: threading.Event) -> MaiError:
+    """The failure of a request that is given up from another thread while it is in flight."""
+
+    def stop() -> None:
+        assert in_flight.wait(10)
+        client.foundry.hang_up()
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    failure = client.fail()
+    thread.join()
+    return failure
+
+
+def test_what_is_given_up_in_flight_may_be_billed(client, foundry):
+    in_flight, release = threading.Event(), threading.Event()
+    foundry.will(replace(WHOLE, before=lambda: (in_flight.set(), release.wait(10))))
+    failure = hung_up(client, in_flight)
+    release.set()
+
+    assert_stopped(failure)
+
+
+def test_what_is_given_up_after_another_picture_has_come_may_be_billed(client, foundry):
+    in_flight, release = threading.Event(), threading.Event()
+    foundry.will(WHOLE, replace(WHOLE, before=lambda: (in_flight.set(), release.wait(3))))
+    client.paint()
+    failure = hung_up(client, in_flight)
+    release.set()
+
+    assert_stopped(failure)
+
+
+def test_what_is_given_up_within_a_picture_may_be_billed(connect, serve):
+    in_flight, release = threading.Event(), threading.Event()
+
+    def talk(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(OK + b'\r\n{"data":[{"b64_json":"')
+        in_flight.set()
+        release.wait(10)
+
+    failure = hung_up(connect(f"http://127.0.0.1:{serve(talk)}"), in_flight)
+    release.set()
+
+    assert_stopped(failure)
+
+
+def test_giving_up_without_a_request_in_flight_does_not_hurt_the_next(client, foundry):
+    foundry.will(WHOLE, WHOLE)
+    client.foundry.hang_up()
+    client.paint()
+    client.foundry.hang_up()
+
+    assert client.paint().picture.bytes == len(PICTURE)
+
+
 def test_a_refused_connection_sent_nothing(connect):
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))

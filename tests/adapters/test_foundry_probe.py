@@ -150,7 +150,7 @@ class Raising:
     def headers(self) -> dict[str, str]:
         raise AssertionError
 
-    def renew(self) -> bool:
+    def renew(self, headers) -> bool:
         raise AssertionError
 
 
@@ -351,7 +351,7 @@ def test_reaching_and_probing_leave_the_way_free_for_a_picture(client, foundry):
 def test_a_key_does_not_change_and_says_where_it_is_from():
     key = ApiKey(KEY, "a key from the environment")
     assert key.headers() == {"api-key": KEY}
-    assert not key.renew()
+    assert not key.renew(key.headers())
     assert not key.is_token
     assert key.source == "a key from the environment"
     assert KEY not in f"{ApiKey(KEY).source} {key!r}"

@@ -14,12 +14,14 @@ def key() -> ApiKey:
 class Token:
     def __init__(self) -> None:
         self.renewed = 0
+        self.stale: list[str] = []
 
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer secret.token-{self.renewed}"}
 
-    def renew(self) -> bool:
+    def renew(self, headers) -> bool:
         self.renewed += 1
+        self.stale.append(headers["Authorization"])
         return True
 
 
@@ -108,7 +110,8 @@ def test_a_rejected_key_is_not_tried_again_but_a_token_is_renewed(connect, found
     failure = connect(foundry.url, token).fail()
     assert isinstance(failure, AuthError)
     assert failure.retry is Retry.WITH_FRESH_TOKEN
-    assert token.renewed == 1
+    assert connect(foundry.url, token).fail().retry is Retry.WITH_FRESH_TOKEN
+    assert token.stale == ["Bearer secret.token-0", "Bearer secret.token-1"]
 
 
 @pytest.mark.parametrize("status", [400, 403, 429, 500])

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mai_cli.adapters.conversion import Original
-from mai_cli.adapters.identity import digest, embedded_id
+from mai_cli.adapters.identity import digest, digests, embedded_id
 from mai_cli.adapters.offline import ENDPOINT
 from mai_cli.adapters.provenance import (
+    MAX_ALT_BYTES,
     MAX_PROMPT_BYTES,
     png_chunks,
     stamp,
@@ -50,6 +51,7 @@ NAMES = {
     "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
     "dc": "http://purl.org/dc/elements/1.1/",
     "xmp": "http://ns.adobe.com/xap/1.0/",
+    "core": "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/",
     "ext": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
 }
 LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
@@ -203,7 +205,7 @@ def properties(told: Record) -> dict[str, str]:
         prefix = {uri: short for short, uri in NAMES.items()}[space]
         items = element.findall("rdf:Alt/rdf:li", NAMES)
         assert [item.get(LANGUAGE) for item in items] == ["x-default"] * len(items)
-        assert len(items) == (name == "description")
+        assert len(items) == (name in {"description", "AltTextAccessibility"})
         found[f"{prefix}:{name}"] = items[0].text if items else element.text
     return found
 
@@ -244,6 +246,25 @@ def test_a_private_picture_says_nothing_of_its_prompt():
     assert properties(told).keys().isdisjoint({"dc:description", "ext:AIPromptInformation"})
     assert "Description" not in international_texts(stamped(MASTERS["plain"], told))
     assert properties(told)["dc:identifier"] == "mai:record:b7c41f09e2aa"
+
+
+def test_an_alternative_text_is_told_as_such():
+    told = record(alt="A fox & its shadow.")
+
+    assert properties(told) == properties(record()) | {
+        "core:AltTextAccessibility": "A fox & its shadow."
+    }
+    assert b'xmlns:Iptc4xmpCore="http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/"' in xmp_packet(told)
+    assert b"<Iptc4xmpCore:AltTextAccessibility><rdf:Alt>" in xmp_packet(told)
+
+
+@pytest.mark.parametrize("alt", [None, ""])
+def test_without_an_alternative_text_there_is_none(alt):
+    assert xmp_packet(record(alt=alt)) == xmp_packet(record())
+
+
+def test_a_private_picture_keeps_its_alternative_text():
+    assert properties(record(alt="A fox.", private=True))["core:AltTextAccessibility"] == "A fox."
 
 
 def test_a_model_nobody_knows_is_named_by_its_deployment():
@@ -319,6 +340,26 @@ def test_a_prompt_that_is_too_long_ends_in_an_ellipsis_and_still_fits(tmp_path, 
         data = path.read_bytes()
         assert xmp_packet(told) in data, name
         assert Image.open(io.BytesIO(data)).size[0] in {32, 64}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_an_alternative_text_that_is_too_long_ends_in_an_ellipsis_and_still_fits(tmp_path, text):
+    told = record(text, alt=text)
+    found = properties(told)["core:AltTextAccessibility"]
+
+    assert found.endswith("…")
+    assert as_xml(text).startswith(found[:-1])
+    escaped = found[:-1].replace("&", "&amp;").replace("\r", "&#13;").encode()
+    assert MAX_ALT_BYTES - 5 < len(escaped) <= MAX_ALT_BYTES
+    assert len(xmp_packet(told)) < 65_502 - len("http://ns.adobe.com/xap/1.0/\0")
+    for name, path in make_exports(tmp_path, told).items():
+        assert xmp_packet(told) in path.read_bytes(), name
+
+
+@given(st.text(st.characters(exclude_categories=()), min_size=1))
+@settings(deadline=None)
+def test_any_alternative_text_comes_back_out_of_xml(alt):
+    assert properties(record(alt=alt))["core:AltTextAccessibility"] == as_xml(alt)
 
 
 def test_a_prompt_that_just_fits_is_whole():
@@ -456,6 +497,25 @@ def test_the_digest_of_a_file_is_that_of_all_its_bytes(tmp_path, size):
     (tmp_path / "x.png").write_bytes(data)
 
     assert digest(tmp_path / "x.png") == hashlib.sha256(data).hexdigest()
+
+
+def test_the_digests_of_files_tell_those_that_are_missing_from_those_that_cannot_be_read(tmp_path):
+    (tmp_path / "in" / "folder").mkdir(parents=True)
+    (tmp_path / "a.png").write_bytes(b"a")
+    (tmp_path / "in" / "b.png").write_bytes(b"b")
+    os.mkfifo(tmp_path / "pipe")
+    paths = ["in/b.png", "a.png", "c.png", "a.png/d.png", "in/folder", "pipe"]
+
+    assert digests(tmp_path, paths) == {
+        "in/b.png": hashlib.sha256(b"b").hexdigest(),
+        "a.png": hashlib.sha256(b"a").hexdigest(),
+        "c.png": None,
+        "a.png/d.png": None,
+        "in/folder": "",
+        "pipe": "",
+    }
+    assert list(digests(tmp_path, paths)) == paths
+    assert digests(tmp_path, []) == {}
 
 
 HEADER = Chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0))

@@ -12,22 +12,26 @@ def test_list_in_an_empty_home_shows_the_defaults(run, bare, home):
 
     assert (result.code, result.err) == (0, "")
     assert result.lines == [
-        "profile     (not set)",
-        "endpoint    (not set)",
-        "api_key     (not set)",
-        "auth        auto  (default)",
-        f"scope       {SCOPE}  (default)",
-        "deployment  (not set)",
-        "model       (not set)",
-        "size        1024x1024  (default)",
-        "timeout     300  (default)",
-        "preview     (not set)",
-        "metadata    true  (default)",
-        "private     false  (default)",
-        f"gallery     {home}/gallery  (default)",
-        f"history     {home}/history.jsonl  (default)",
-        f"filename    {FILENAME}  (default)",
-        "offline     false  (default)",
+        "profile           (not set)",
+        "endpoint          (not set)",
+        "api_key           (not set)",
+        "auth              auto  (default)",
+        f"scope             {SCOPE}  (default)",
+        "deployment        (not set)",
+        "model             (not set)",
+        "size              1024x1024  (default)",
+        "rpm               (not set)",
+        "concurrency       16  (default)",
+        "max_cost          (not set)",
+        "max_cost_per_day  (not set)",
+        "timeout           300  (default)",
+        "preview           (not set)",
+        "metadata          true  (default)",
+        "private           false  (default)",
+        f"gallery           {home}/gallery  (default)",
+        f"history           {home}/history.jsonl  (default)",
+        f"filename          {FILENAME}  (default)",
+        "offline           false  (default)",
     ]
     assert not home.exists()
 
@@ -35,7 +39,7 @@ def test_list_in_an_empty_home_shows_the_defaults(run, bare, home):
 def test_list_names_the_origin_of_every_value(run, bare, home, config, project):
     config.write_text(USER_FILE)
     project.write_text(
-        'deployment = "a"\nprivate = true\n\n'
+        'deployment = "a"\nprivate = true\nmax_cost = 2.50\n'
         '[deployments.my-pics]\nmodel = "MAI-Image-2.6"\nmax_pixels = 1_000_000\n'
     )
     env = bare | {"MAI_TIMEOUT": "60", "MAI_API_KEY": KEY, "MAI_GALLERY": "pics", "MAI_SIZE": ""}
@@ -51,6 +55,10 @@ def test_list_names_the_origin_of_every_value(run, bare, home, config, project):
         f"deployment                      mai-image-26  ({config}, line 7)",
         "model                           (not set)",
         f"size                            16:9  ({config}, line 3)",
+        "rpm                             (not set)",
+        "concurrency                     16  (default)",
+        f"max_cost                        2.5  ({project}, line 3)",
+        "max_cost_per_day                (not set)",
         "timeout                         60  (MAI_TIMEOUT)",
         "preview                         (not set)",
         "metadata                        true  (default)",
@@ -64,11 +72,23 @@ def test_list_names_the_origin_of_every_value(run, bare, home, config, project):
     ]
 
 
+def test_list_names_the_limit_that_holds_and_who_has_set_it(run, bare, config, project):
+    config.write_text("max_cost = 5\nmax_cost_per_day = 20\n")
+    project.write_text("max_cost = 9\nmax_cost_per_day = 10\n")
+    result = run(bare, "config", "list")
+
+    limits = [line for line in result.lines if line.startswith("max_cost")]
+    assert limits == [
+        f"max_cost          5  ({config}, line 1)",
+        f"max_cost_per_day  10  ({project}, line 2)",
+    ]
+
+
 def test_list_as_json_is_one_object_for_each_setting(run, bare, home, config, project):
     config.write_text(USER_FILE)
     project.write_text('deployment = "a"\n[deployments.a]\nprice_text_in = 5\n')
     env = bare | {"MAI_API_KEY": KEY, "MAI_PROFILE": "at home", "MAI_TIMEOUT": "60.5"}
-    result = run(env, "config", "list", "--json")
+    result = run(env | {"MAI_RPM": "6"}, "config", "list", "--json")
 
     def setting(key, value, kind="default", place="", line=None, profile=None):
         return {
@@ -89,6 +109,10 @@ def test_list_as_json_is_one_object_for_each_setting(run, bare, home, config, pr
         setting("deployment", "a", "project", project, 1),
         setting("model", None),
         setting("size", "1:1", "user", config, 10, "at home"),
+        setting("rpm", 6, "environment", "MAI_RPM"),
+        setting("concurrency", 16),
+        setting("max_cost", None),
+        setting("max_cost_per_day", None),
         setting("timeout", 60.5, "environment", "MAI_TIMEOUT"),
         setting("preview", None),
         setting("metadata", value=True),

@@ -295,6 +295,76 @@ def test_after_any_other_failure_nothing_more_is_sent(mai, foundry, history):
     assert [record["status"] for record in history().values()] == ["unknown"]
 
 
+@pytest.mark.parametrize("way", ["option", "variable", "file", "day"])
+def test_what_could_cost_more_than_a_limit_is_not_sent(mai, foundry, home, history, way):
+    args, env = {
+        "option": (["--max-cost", "0.04"], {}),
+        "variable": ([], {"MAI_MAX_COST": "0.04"}),
+        "file": ([], {}),
+        "day": ([], {"MAI_MAX_COST_PER_DAY": "0.04"}),
+    }[way]
+    if way == "file":
+        home.mkdir()
+        (home / "config.toml").write_text("max_cost = 0.04\n")
+    result = mai("generate", "x", *args, "--json", **env)
+
+    assert (result.code, foundry.received) == (9, [])
+    (told,) = result.objects
+    limit = "max_cost_per_day" if way == "day" else "--max-cost"
+    assert told == {
+        "schema": "mai/error/1",
+        "error": {
+            "code": "over_budget",
+            "message": (
+                f"The picture could cost $0.040417, but of {limit} $0.04 only $0.04 is left."
+            ),
+            "hint": "Raise the limit, or ask for smaller or fewer pictures.",
+            "exit_code": 9,
+        },
+    }
+    assert history() == {}
+
+
+def test_a_limit_lets_through_what_fits(mai, foundry, history):
+    result = mai("generate", "x", "-n", "3", "--max-cost", "0.10")
+
+    assert (result.code, len(foundry.received), len(result.lines)) == (11, 2, 2)
+    assert [record["status"] for record in history().values()] == ["ok", "ok"]
+    assert "The picture could cost $0.040417, but of --max-cost $0.10 only " in result.err
+
+
+def test_a_picture_that_was_refused_leaves_its_money_for_the_next(mai, foundry, history):
+    foundry.will(FILTERED)
+    result = mai("generate", "x", "-n", "2", "--max-cost", "0.05")
+
+    assert (result.code, len(foundry.received)) == (11, 2)
+    assert [record["status"] for record in history().values()] == ["refused", "ok"]
+
+
+def test_the_limit_of_the_day_counts_all_runs_of_the_day(mai, foundry):
+    codes = [mai("generate", "x", MAI_MAX_COST_PER_DAY="0.1").code for _ in range(3)]
+
+    assert (codes, len(foundry.received)) == ([0, 0, 9], 2)
+
+
+def test_an_unknown_price_cannot_be_kept_within_a_limit(mai, foundry):
+    result = mai("generate", "x", "-d", "my-pics", "--max-cost", "5")
+
+    assert (result.code, foundry.received) == (9, [])
+    assert "The picture has no known price" in result.err
+
+
+def test_what_is_drawn_on_this_machine_fits_every_limit(run, bare):
+    assert run(bare, "generate", "x", "-n", "2", "--offline", "--max-cost", "0").code == 0
+
+
+def test_a_limit_that_is_no_amount_is_a_wrong_command_line(mai, foundry):
+    result = mai("generate", "x", "--max-cost", "-1")
+
+    assert (result.code, foundry.received) == (2, [])
+    assert "The max_cost '-1.0' must be a number of US dollars from 0 to 1000000." in result.err
+
+
 def test_a_size_other_than_asked_for_is_kept_and_said(mai, foundry, history, masters):
     foundry.will(picture(png(1008, 1024)))
     result = mai("generate", "x")

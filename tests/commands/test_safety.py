@@ -73,6 +73,38 @@ def test_a_stop_while_waiting_for_the_quota_is_no_unknown(env, foundry, tmp_path
     assert (record["status"], record["error"]["code"]) == ("failed", "stopped")
 
 
+def test_a_kill_while_waiting_for_the_quota_leaves_no_unknown(env, foundry, tmp_path, history):
+    foundry.will(error(429, "RateLimitReached", "Too many.", Retry_After="100"))
+    process = subprocess.Popen(
+        [*MAI, "generate", "x"], env=env, cwd=tmp_path, stderr=subprocess.PIPE
+    )
+    assert b"Trying again in 100 s." in process.stderr.readline()
+    process.kill()
+    process.communicate(timeout=10)
+
+    (record,) = history().values()
+    assert (record["status"], record["attempts"]) == ("failed", 1)
+    assert record["error"]["code"] == "quota"
+
+
+def test_a_stop_while_another_run_has_closed_the_gate_leaves_no_record(
+    env, foundry, tmp_path, history
+):
+    foundry.will(error(429, "RateLimitReached", "Too many.", Retry_After="100"))
+    for _ in range(2):
+        process = subprocess.Popen(
+            [*MAI, "generate", "x"], env=env, cwd=tmp_path, stderr=subprocess.PIPE
+        )
+        line = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=10)
+
+    assert line.startswith(b"Waiting ")
+    assert line.endswith(b" s for the quota of mai-image-26.\n")
+    assert (process.returncode, b"Traceback" in rest) == (130, False)
+    assert len(history()) == len(foundry.received) == 1
+
+
 def test_a_kill_while_drawing_leaves_the_sent_line(env, foundry, tmp_path, history):
     foundry.latency = 20
     process = subprocess.Popen([*MAI, "generate", "x"], env=env, cwd=tmp_path)

@@ -215,6 +215,18 @@ def test_without_retry_after_it_waits_by_itself(mai, foundry):
     assert "Trying again in 1 s." in result.err
 
 
+def test_each_attempt_is_in_the_history_before_and_after(mai, foundry, home, history):
+    foundry.will(BUSY)
+    result = mai("generate", "x")
+
+    lines = [json.loads(line) for line in (home / "history.jsonl").read_text().splitlines()]
+    assert [(line["status"], line["attempts"]) for line in lines] == [
+        *[("sent", 1), ("failed", 1)],
+        *[("sent", 2), ("ok", 2)],
+    ]
+    assert (result.code, len(history())) == (0, 1)
+
+
 def test_retry_lost_asks_again_and_remembers_both(mai, foundry, history):
     foundry.will(LOST, error(504, "x", "slow"))
     result = mai("generate", "x", "--retry-lost", "--json")

@@ -43,6 +43,13 @@ values = (
         ("gallery", " ~/Pictures ", Path("~/Pictures")),
         ("history", "/var/x.jsonl", Path("/var/x.jsonl")),
         ("filename", " {deployment}/{{x}}-{id} ", "{deployment}/{{x}}-{id}"),
+        ("rpm", "6", 6.0),
+        ("rpm", 0.01, 0.01),
+        ("concurrency", "64", 64),
+        ("concurrency", 4.0, 4),
+        ("max_cost", 0, 0.0),
+        ("max_cost", "2.50", 2.5),
+        ("max_cost_per_day", 1_000_000, 1_000_000.0),
         ("timeout", 1, 1.0),
         ("timeout", "3600", 3600.0),
         ("timeout", 12.5, 12.5),
@@ -101,6 +108,14 @@ def test_a_setting_is_understood(key, raw, value):
         ("filename", "{id!r}", FIELDS),
         ("filename", "{id:>999999999}", FIELDS),
         ("filename", "{id:{year}}", FIELDS),
+        ("rpm", 0, "must be a number of requests a minute from 0.01 to 100000"),
+        ("rpm", "fast", "must be a number of requests a minute from 0.01 to 100000"),
+        ("concurrency", 0, "must be a number from 1 to 64"),
+        ("concurrency", 65, "must be a number from 1 to 64"),
+        ("concurrency", 1.5, "must be a whole number"),
+        ("max_cost", -1, "must be a number of US dollars from 0 to 1000000"),
+        ("max_cost", "nan", "must be a number of US dollars from 0 to 1000000"),
+        ("max_cost_per_day", True, "must be a number of US dollars from 0 to 1000000"),
         ("timeout", 0.5, SECONDS),
         ("timeout", 3601, SECONDS),
         ("timeout", "soon", SECONDS),
@@ -180,6 +195,10 @@ def test_settings_have_the_documented_names_and_variables():
         "deployment",
         "model",
         "size",
+        "rpm",
+        "concurrency",
+        "max_cost",
+        "max_cost_per_day",
         "timeout",
         "preview",
         "metadata",
@@ -204,6 +223,7 @@ def test_some_settings_stand_in_no_file_and_some_not_in_that_of_a_project():
     ]
     assert [key.name for key in KEYS if key.is_path] == ["gallery", "history"]
     assert [key.name for key in KEYS if key.is_secret] == ["api_key"]
+    assert [key.name for key in KEYS if key.is_limit] == ["max_cost", "max_cost_per_day"]
 
 
 def test_a_deployment_has_the_documented_facts():
@@ -226,6 +246,8 @@ def test_the_defaults_can_be_used():
 
     assert PARSE["filename"](DEFAULT_FILENAME) == usual.filename
     assert PARSE["timeout"](usual.timeout) == 300
+    assert PARSE["concurrency"](usual.concurrency) == 16
+    assert (usual.rpm, usual.max_cost, usual.max_cost_per_day) == (None, None, None)
     assert PARSE["auth"](usual.auth) == "auto"
     assert PARSE["scope"](DEFAULT_SCOPE) == usual.scope
     assert PARSE["size"](usual.size) == "1024x1024"

@@ -1,7 +1,18 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mai_cli.errors import ExitCode, StorageError, UnknownError
+import pytest
+
+from mai_cli.errors import (
+    AuthError,
+    ExitCode,
+    MaiError,
+    RefusedError,
+    StoppedError,
+    StorageError,
+    UnknownError,
+)
 from mai_cli.models.catalogue import find
 from mai_cli.models.outcome import Outcome
 from mai_cli.models.record import Record
@@ -23,3 +34,27 @@ def test_an_outcome_has_the_exit_code_of_its_error_even_where_there_is_a_picture
     assert Outcome(RECORD, Path("a.png")).exit_code is ExitCode.OK
     assert Outcome(RECORD, error=lost).exit_code is ExitCode.UNKNOWN
     assert Outcome(RECORD, Path("a.png"), rescued).exit_code is ExitCode.STORAGE
+
+
+@pytest.mark.parametrize("cost", [0.038962, 0.0, None])
+@pytest.mark.parametrize("error", [None, StorageError("m", code="rescued")])
+def test_a_picture_costs_what_its_record_says(cost, error):
+    made = replace(RECORD, status="ok", cost_usd=cost)
+
+    assert Outcome(made, Path("a.png"), error).cost_usd == cost
+
+
+@pytest.mark.parametrize(
+    ("error", "cost"),
+    [
+        (RefusedError("m", code="content_filter"), 0.0),
+        (AuthError("m", code="bad_credential"), 0.0),
+        (StoppedError("m", code="stopped"), 0.0),
+        (UnknownError("m", code="lost_answer"), None),
+        (UnknownError("m", code="interrupted"), None),
+    ],
+)
+def test_without_a_picture_only_what_may_have_been_drawn_may_have_cost_something(
+    error: MaiError, cost
+):
+    assert Outcome(RECORD, error=error).cost_usd == cost

@@ -56,8 +56,11 @@ class Incoming:
 class World:
     """Every part of a run; ``steps`` is what they did, ``orders`` what was to be exported and how.
 
-    ``todo`` is what painting meets, in order; ``fails`` is what goes wrong at other steps;
-    ``arrives`` is how many bytes come before that; ``stop`` is what was held back meanwhile.
+    ``todo`` is what painting meets, in order; ``fails`` is what goes wrong at other steps, each
+    time at ``sent`` or only the second time at ``sent 2``; ``arrives`` is how many bytes come
+    before that; ``stop`` is what was held back meanwhile.
+    ``reserved`` and ``settled`` are what the budget was told, ``paces`` the deployments at whose
+    pace requests were sent.
     """
 
     folder = Path("/gallery")
@@ -68,6 +71,9 @@ class World:
         self.records: list[Record] = []
         self.told: list[str] = []
         self.orders: list[tuple[object, ...]] = []
+        self.reserved: list[float | None] = []
+        self.settled: list[float | None] = []
+        self.paces: list[str] = []
         self.todo: list[BaseException | None] = []
         self.fails: dict[str, BaseException] = {}
         self.problem = None
@@ -81,12 +87,17 @@ class World:
         endpoint: Endpoint | None = ENDPOINT,
         **options: object,
     ) -> Iterator[Outcome]:
+        return self.generation().run(Order(requests, Targets(outputs), endpoint, **options))
+
+    def generation(self) -> Generation:
         ids = count()
-        generation = Generation(
+        return Generation(
             painter=self,
             gallery=self,
             history=self,
             exporter=self,
+            pace=self.pace,
+            budget=self,
             tell=self.told.append,
             hold=self.hold,
             clock=lambda: 0.0,
@@ -94,18 +105,50 @@ class World:
             now=lambda: datetime(2026, 11, 22, tzinfo=UTC),
             new_id=lambda: f"id-{next(ids)}",
         )
-        return generation.run(Order(requests, Targets(outputs), endpoint, **options))
 
     def happen(self, step: str) -> None:
         self.steps.append(step)
-        if step in self.fails:
-            raise self.fails[step]
+        for name in (step, f"{step} {self.steps.count(step)}"):
+            if name in self.fails:
+                raise self.fails[name]
 
     @contextmanager
     def hold(self) -> Iterator[None]:
         yield
         if self.stop and "keep" in self.steps:
             raise self.stop
+
+    def pace(self, deployment: str) -> "World":
+        self.paces.append(deployment)
+        return self
+
+    def turn(self, patience_seconds: float) -> "World":
+        assert patience_seconds
+        self.happen("turn")
+        return self
+
+    def accepted(self, seconds: float) -> None:
+        assert seconds == 0
+        self.happen("accepted")
+
+    def refused(self, retry_after: float | None) -> float:
+        self.happen("refused for now")
+        return retry_after or 0.0
+
+    def ended(self) -> None:
+        self.happen("ended")
+
+    def give_back(self) -> None:
+        self.happen("give back")
+
+    def reserve(self, worst_cost: float | None) -> "World":
+        self.happen("reserve")
+        self.reserved.append(worst_cost)
+        return self
+
+    def settle(self, cost_usd: float | None) -> None:
+        self.happen("settle")
+        self.settled.append(cost_usd)
 
     def sign_in(self) -> None:
         self.happen("sign in")
@@ -122,7 +165,7 @@ class World:
             raise error
         return self.answer
 
-    def append(self, record: Record) -> None:
+    def append(self, record: Record, *, is_detail: bool = False) -> None:
         self.happen(record.status)
         self.records.append(record)
 

@@ -215,7 +215,7 @@ def test_a_file_that_appears_meanwhile_is_left_alone(studio):
     studio.meanwhile = lambda: (studio.folder / "out/a.webp").write_bytes(b"mine")
     done = studio.export("a.webp", "b.png")
 
-    assert done.failures == [f"{studio.folder}/out/a.webp appeared meanwhile and was left alone"]
+    assert done.failures == [f"{studio.folder}/out/a.webp exists and was left alone"]
     assert names(done) == ["b.png"]
     assert studio.files["a.webp"] == b"mine"
 
@@ -228,13 +228,85 @@ def test_a_file_that_may_be_replaced_is(studio):
     assert studio.files == {"a.webp": b"webp None, b7c41f09e2aa"}
 
 
+def test_a_file_of_ours_is_replaced_and_those_of_others_are_not(studio):
+    (studio.folder / "out").mkdir()
+    for name in ("a.webp", "b.webp"):
+        (studio.folder / "out" / name).write_bytes(b"there before")
+    targets = [
+        replace(Target.parse(f"{studio.folder}/out/{name}", COPY), is_ours=is_ours)
+        for name, is_ours in [("a.webp", True), ("b.webp", False)]
+    ]
+    done = Exported()
+    studio.exporting.export(
+        done, studio.master, studio.record, targets, None, overwrite=False, metadata=True
+    )
+
+    assert names(done) == ["a.webp"]
+    assert done.failures == [f"{studio.folder}/out/b.webp exists and was left alone"]
+    assert studio.files == {"a.webp": b"webp None, b7c41f09e2aa", "b.webp": b"there before"}
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.webp", "new/"])
+def test_a_file_with_just_those_bytes_counts_as_made_and_is_not_touched(studio, name):
+    first = studio.export(name)
+    (path,) = [Path(export.path) for export in first.exports]
+    before = path.stat()
+    again = studio.export(name)
+
+    assert (again.exports, again.failures) == (first.exports, [])
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "change", [lambda data: data + b"!", lambda data: data[:-1], lambda _: b""]
+)
+def test_a_file_with_other_bytes_does_not_count_as_made(studio, change):
+    studio.export("a.webp")
+    path = studio.folder / "out/a.webp"
+    changed = change(path.read_bytes())
+    path.write_bytes(changed)
+    done = studio.export("a.webp")
+
+    assert (done.exports, len(done.failures)) == ([], 1)
+    assert path.read_bytes() == changed
+
+
+def test_a_folder_in_the_way_of_a_file_is_not_read(studio):
+    studio.meanwhile = (studio.folder / "out/a.webp").mkdir
+    done = studio.export("a.webp")
+
+    assert (done.exports, len(done.failures)) == ([], 1)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
+@pytest.mark.skipif(os.name != "nt" and os.geteuid() == 0, reason="root reads everything")
+def test_a_file_that_cannot_be_read_does_not_count_as_made(studio):
+    studio.export("a.webp")
+    (studio.folder / "out/a.webp").chmod(0)
+
+    assert len(studio.export("a.webp").failures) == 1
+
+
 @pytest.mark.parametrize("recipe", [Recipe("png"), Recipe("png", 200)])
 def test_in_a_folder_a_name_that_is_taken_gets_a_number(studio, recipe):
-    found = [studio.export("new/", recipe=recipe).exports[0] for _ in range(3)]
+    (studio.folder / "out/new").mkdir(parents=True)
+    for name in ("fox.png", "fox-2.png"):
+        (studio.folder / "out/new" / name).write_bytes(b"another fox")
+    (export,) = studio.export("new/", recipe=recipe).exports
 
-    assert [Path(export.path).name for export in found] == ["fox.png", "fox-2.png", "fox-3.png"]
-    assert len(set(studio.files.values())) == 1
-    assert found[0].sha256 == found[2].sha256
+    assert Path(export.path).name == "fox-3.png"
+    assert (studio.files["new/fox.png"], studio.files["new/fox-2.png"]) == (b"another fox",) * 2
+    assert hashlib.sha256(studio.files["new/fox-3.png"]).hexdigest() == export.sha256
+
+
+def test_in_a_folder_the_first_name_with_just_those_bytes_is_it(studio):
+    (studio.folder / "out/new").mkdir(parents=True)
+    (studio.folder / "out/new/fox.png").write_bytes(b"another fox")
+    found = [studio.export("new/").exports[0].path for _ in range(2)]
+
+    assert found == [str(studio.folder / "out/new/fox-2.png")] * 2
+    assert studio.files.keys() == {"new/fox.png", "new/fox-2.png"}
 
 
 def test_of_several_pictures_each_file_has_its_number(studio):

@@ -1,3 +1,4 @@
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,11 +6,13 @@ import pytest
 
 from mai_cli.errors import (
     AuthError,
+    BudgetError,
     ConfigError,
     ExitCode,
     MaiError,
     RefusedError,
     Retry,
+    StoppedError,
     StorageError,
     UnavailableError,
     UnknownError,
@@ -18,12 +21,16 @@ from mai_cli.errors import (
 from mai_cli.models.answer import Picture, Usage
 from mai_cli.models.catalogue import Model
 from mai_cli.models.endpoint import Endpoint
-from mai_cli.services.outputs import Target
+from mai_cli.services.generation import Order
+from mai_cli.services.outputs import Target, Targets
 
 ENDPOINT = Endpoint("https://contoso.services.ai.azure.com")
 HERO = Target(Path("/x/hero.png"), is_folder=False)
 DRAFTS = Target(Path("/drafts"), is_folder=True)
 FULL = OSError(28, "No space left on device")
+COST = 0.038962
+WORST_COST = 0.040457
+STEPS = ["reserve", "sign in", "open", "turn", "sent", "paint", "accepted", "keep", "ok", "settle"]
 
 
 def no_history() -> MaiError:
@@ -42,6 +49,14 @@ def refusal(code: str = "content_filter") -> MaiError:
     return RefusedError("Declined.", code=code)
 
 
+def failure() -> MaiError:
+    return UnavailableError("Down.", code="service_failure", retry=Retry.SOON)
+
+
+def stopped() -> MaiError:
+    return StoppedError("Stopped. Nothing was drawn.", code="stopped")
+
+
 def statuses(outcomes):
     return [outcome.record.status for outcome in outcomes]
 
@@ -52,12 +67,7 @@ def test_each_step_is_safe_before_the_next_is_taken(world, request_):
     assert world.steps == [
         "prepare /x",
         "prepare /drafts",
-        "sign in",
-        "open",
-        "sent",
-        "paint",
-        "keep",
-        "ok",
+        *STEPS,
         "export /x/hero.png",
         "export /drafts/id-0.png",
         "ok",
@@ -72,7 +82,7 @@ def test_a_picture_is_handed_over_before_the_next_is_asked_for(world, request_):
     outcomes = world.run(request_, request_, tags=["a"], private=True)
     first = next(outcomes)
 
-    assert world.steps == ["sign in", "open", "sent", "paint", "keep", "ok"]
+    assert world.steps == STEPS
     assert (first.record.tags, first.record.prompt) == (["a"], None)
     outcomes.close()
     assert len(world.records) == 2
@@ -122,18 +132,66 @@ def test_a_picture_that_had_to_be_rescued_is_told_and_is_the_last(world, request
     ("step", "error", "kind", "steps"),
     [
         ("prepare /x", UsageError("No.", code="bad_output"), UsageError, []),
-        ("sign in", AuthError("No.", code="no_credential"), AuthError, []),
-        ("open", ConfigError("No.", code="cannot_store"), ConfigError, ["open"]),
-        ("sent", no_history(), ConfigError, ["open", "sent"]),
+        ("reserve", BudgetError("No.", code="over_budget"), BudgetError, ["reserve"]),
+        ("sign in", AuthError("No.", code="no_credential"), AuthError, STEPS[:2]),
+        ("open", ConfigError("No.", code="cannot_store"), ConfigError, STEPS[:3]),
+        ("turn", stopped(), StoppedError, STEPS[:4]),
+        ("turn", quota(), UnavailableError, STEPS[:4]),
+        ("turn", KeyboardInterrupt(), KeyboardInterrupt, STEPS[:4]),
+        ("sent", no_history(), ConfigError, [*STEPS[:5], "give back"]),
     ],
 )
-def test_what_fails_beforehand_sends_nothing(world, request_, step, error, kind, steps):
+def test_what_fails_beforehand_sends_nothing_and_costs_nothing(
+    world, request_, step, error, kind, steps
+):
     world.fails[step] = error
 
     with pytest.raises(kind):
         list(world.run(request_, outputs=[HERO]))
 
-    assert [done for done in world.steps if done not in {"prepare /x", "sign in"}] == steps
+    settled = world.reserved and ["settle"]
+    assert world.steps == ["prepare /x", *steps, *settled]
+    assert world.records == []
+    assert world.settled == [0.0] * len(settled)
+
+
+def test_a_line_that_cannot_be_written_is_told_as_a_request_that_did_not_leave(world, request_):
+    world.fails["sent"] = no_history()
+
+    with pytest.raises(ConfigError) as caught:
+        list(world.run(request_))
+
+    assert caught.value.message == "No history. Nothing was sent."
+    assert (caught.value.code, caught.value.hint) == ("cannot_store", "Make room.")
+
+
+def test_pictures_that_a_limit_leaves_room_for_are_made_before_one_that_it_does_not(
+    world, request_
+):
+    world.fails["reserve 2"] = BudgetError("Too dear.", code="over_budget")
+    outcomes = world.run(request_, request_)
+
+    assert next(outcomes).record.status == "ok"
+    with pytest.raises(BudgetError):
+        next(outcomes)
+    assert world.settled == [COST]
+
+
+def test_each_request_is_sent_at_the_pace_of_its_deployment(world, request_):
+    other = replace(request_, deployment="other")
+    list(world.run(request_, other))
+
+    assert world.paces == ["mai-image-26", "other"]
+
+
+def test_one_picture_of_a_batch_has_its_asset_and_alternative_text_in_its_record(world, request_):
+    batch = {"manifest": "/work/assets.yaml", "asset": "hero", "request": "ab" * 32}
+    order = Order([], Targets([HERO]), ENDPOINT, batch=batch, alt="A fox.")
+    (outcome,) = world.generation().one(order, request_, 7, world)
+
+    assert (outcome.record.batch, outcome.record.alt) == (batch, "A fox.")
+    assert {(record.batch == batch, record.alt) for record in world.records} == {(True, "A fox.")}
+    assert [order[2] for order in world.orders] == [Path("/x/hero-7.png")]
 
 
 def test_a_picture_whose_last_line_cannot_be_written_is_said_to_be_safe(world, request_):
@@ -191,6 +249,14 @@ def test_what_would_fail_again_is_not_asked_for_again_even_where_lost_answers_ar
     assert world.steps.count("paint") == 1
 
 
+def test_each_request_of_a_lost_picture_has_money_set_aside_of_its_own(world, request_):
+    world.todo = [lost(), None]
+    list(world.run(request_, retry_lost=True))
+
+    assert world.reserved == [WORST_COST] * 2
+    assert world.settled == [None, COST]
+
+
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), SystemExit(143), RuntimeError("a bug")])
 @pytest.mark.parametrize("step", ["paint", "keep"])
 def test_a_request_that_is_cut_short_in_flight_is_unknown(world, request_, stop, step):
@@ -215,7 +281,7 @@ def test_a_stop_that_was_held_back_does_not_undo_the_picture(world, request_):
 
 
 def test_a_request_that_is_stopped_while_it_waits_was_surely_not_drawn(world, request_):
-    world.todo, world.fails["wait"] = [quota()], KeyboardInterrupt()
+    world.todo, world.fails["wait"] = [failure()], KeyboardInterrupt()
     outcomes = world.run(request_, request_)
 
     outcome = next(outcomes)
@@ -223,15 +289,149 @@ def test_a_request_that_is_stopped_while_it_waits_was_surely_not_drawn(world, re
     assert (outcome.error.code, outcome.exit_code) == ("stopped", ExitCode.INTERRUPTED)
     with pytest.raises(KeyboardInterrupt):
         next(outcomes)
-    assert world.steps[-2:] == ["wait", "failed"]
+    assert world.steps[-3:] == ["wait", "failed", "settle"]
 
 
-def test_a_record_counts_its_attempts(world, request_):
-    world.todo = [quota(), quota()]
+def test_a_request_that_is_stopped_while_it_waits_for_its_quota_was_surely_not_drawn(
+    world, request_
+):
+    world.todo, world.fails["turn 2"] = [quota()], stopped()
+    (outcome,) = world.run(request_, request_)
+
+    assert (outcome.record.status, outcome.record.attempts) == ("failed", 1)
+    assert (outcome.error.code, outcome.exit_code) == ("stopped", ExitCode.INTERRUPTED)
+    assert lines(world) == [("sent", 1, None), ("failed", 1, "quota"), ("failed", 1, "stopped")]
+
+
+def lines(world):
+    """What the history was told: status, number of the attempt, and error."""
+    return [(r.status, r.attempts, r.error and r.error["code"]) for r in world.records]
+
+
+def test_a_record_counts_its_attempts_and_has_two_lines_for_each(world, request_):
+    world.todo = [quota(), failure()]
     (outcome,) = world.run(request_)
 
     assert outcome.record.attempts == 3
-    assert [record.status for record in world.records] == ["sent", "ok"]
+    assert lines(world) == [
+        ("sent", 1, None),
+        ("failed", 1, "quota"),
+        ("sent", 2, None),
+        ("failed", 2, "service_failure"),
+        ("sent", 3, None),
+        ("ok", 3, None),
+    ]
+    assert {record.id for record in world.records} == {"id-0"}
+    assert (world.reserved, world.settled) == ([WORST_COST], [COST])
+
+
+def test_the_line_of_an_attempt_is_on_disk_before_the_wait_for_the_next(world, request_):
+    world.todo = [quota(), failure()]
+    list(world.run(request_))
+
+    assert world.steps[3:] == [
+        *("turn", "sent", "paint", "refused for now", "failed"),
+        *("turn", "sent", "paint", "ended", "failed", "wait"),
+        *("turn", "sent", "paint", "accepted", "keep", "ok", "settle"),
+    ]
+
+
+def test_a_line_between_two_attempts_that_cannot_be_written_does_not_end_it(world, request_):
+    world.todo, world.fails["failed"] = [quota()], no_history()
+
+    assert statuses(world.run(request_)) == ["ok"]
+    assert lines(world) == [("sent", 1, None), ("sent", 2, None), ("ok", 2, None)]
+
+
+def test_a_further_attempt_whose_line_cannot_be_written_does_not_leave(world, request_):
+    world.todo, world.fails["sent 2"] = [quota()], no_history()
+    (outcome,) = world.run(request_, request_)
+
+    assert world.steps[-5:] == ["turn", "sent", "give back", "failed", "settle"]
+    assert (outcome.error.code, outcome.exit_code) == ("cannot_store", ExitCode.CONFIG)
+    assert lines(world) == [
+        ("sent", 1, None),
+        ("failed", 1, "quota"),
+        ("failed", 1, "cannot_store"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("todo", "fails", "cost"),
+    [
+        ([], {}, COST),
+        ([refusal()], {}, 0.0),
+        ([UnavailableError("No.", code="no_connection")], {}, 0.0),
+        ([lost()], {}, None),
+        ([UnknownError("No.", code="bad_picture")], {}, None),
+        ([], {"paint": KeyboardInterrupt()}, None),
+        ([], {"paint": RuntimeError("a bug")}, None),
+        ([], {"keep": KeyboardInterrupt()}, None),
+        ([], {"ok": no_history()}, COST),
+        ([], {"sent": KeyboardInterrupt()}, 0.0),
+        ([], {"turn": KeyboardInterrupt()}, 0.0),
+        ([failure()], {"wait": KeyboardInterrupt()}, 0.0),
+        ([quota()], {"turn 2": stopped()}, 0.0),
+        ([quota()], {"turn 2": KeyboardInterrupt()}, 0.0),
+        ([quota()], {"paint 2": KeyboardInterrupt()}, None),
+        ([quota(), lost()], {}, None),
+        ([refusal()], {"refused": no_history()}, 0.0),
+        ([lost()], {"unknown": no_history()}, None),
+        ([lost()], {"unknown": KeyboardInterrupt()}, None),
+        ([], {"paint": KeyboardInterrupt(), "unknown": RuntimeError("a bug")}, None),
+        ([refusal()], {"refused": KeyboardInterrupt()}, 0.0),
+    ],
+)
+def test_money_that_was_set_aside_is_settled_once_by_what_became_of_the_request(
+    world, request_, todo, fails, cost
+):
+    world.todo, world.fails = list(todo), fails
+
+    with suppress(KeyboardInterrupt, SystemExit, RuntimeError, MaiError):
+        list(world.run(request_))
+
+    assert (world.reserved, world.settled) == ([WORST_COST], [cost])
+
+
+def test_a_picture_that_was_rescued_is_settled_by_its_cost(world, request_):
+    world.problem = StorageError("Rescued.", code="rescued")
+    list(world.run(request_))
+
+    assert world.settled == [COST]
+
+
+def test_a_picture_that_a_held_stop_follows_is_settled_by_its_cost(world, request_):
+    world.stop = KeyboardInterrupt()
+
+    with suppress(KeyboardInterrupt):
+        list(world.run(request_))
+
+    assert world.settled == [COST]
+
+
+def test_a_run_that_is_left_at_a_stop_is_settled_once_too(world, request_):
+    world.fails["paint"] = KeyboardInterrupt()
+    outcomes = world.run(request_)
+    next(outcomes)
+    outcomes.close()
+
+    assert world.settled == [None]
+
+
+@pytest.mark.parametrize(
+    ("changes", "endpoint", "reserved", "settled"),
+    [
+        ({}, None, 0.0, 0.0),
+        ({"model": Model.unknown()}, None, 0.0, 0.0),
+        ({"model": Model.unknown()}, ENDPOINT, None, None),
+    ],
+)
+def test_what_is_drawn_on_this_machine_costs_nothing_and_an_unknown_price_is_said(
+    world, request_, changes, endpoint, reserved, settled
+):
+    list(world.run(replace(request_, **changes), endpoint=endpoint))
+
+    assert (world.reserved, world.settled) == ([reserved], [settled])
 
 
 def test_what_came_of_a_torn_answer_is_pointed_to(world, request_):
@@ -312,7 +512,7 @@ def test_a_stop_between_two_outputs_tells_of_the_one_that_is_there(world, reques
 @pytest.mark.parametrize(
     ("usage", "changes", "endpoint", "cost"),
     [
-        (Usage(10, 0, 1024), {}, ENDPOINT, 0.038962),
+        (Usage(10, 0, 1024), {}, ENDPOINT, COST),
         (Usage(None, None, 1024), {}, ENDPOINT, 0.038912),
         (Usage(10, 0, 1024), {}, None, 0.0),
         (None, {}, None, 0.0),

@@ -9,7 +9,7 @@ from mai_cli.models.catalogue import Model, find
 from mai_cli.models.reference import Reference
 from mai_cli.models.settings import Deployment, Origin, Settings
 from mai_cli.models.size import Size
-from mai_cli.services.requesting import build_requests, notes
+from mai_cli.services.requesting import build_request, build_requests, notes
 
 SETTINGS = Settings(Path("g"), Path("h"))
 FLAG = Origin("flag", "--model")
@@ -149,6 +149,76 @@ def test_a_size_that_the_model_cannot_draw_is_blamed_on_whoever_set_it(origin, k
         "least 768."
     )
     assert caught.value.hint == f"The nearest size that works is 1360x768.{hint}"
+
+
+def build(of: Settings, **asked: object):
+    """One request, with nothing asked for but what ``asked`` says."""
+    nothing = {
+        "deployment": None,
+        "model": None,
+        "size": None,
+        "background": None,
+        "web_grounding": False,
+        "params": {},
+        "images": (),
+    }
+    return build_request(of, "a red fox", **(nothing | asked))
+
+
+def test_what_is_not_asked_for_is_left_to_the_settings():
+    request = build(settings(deployment=("mai-image-26", "other"), size="16:9"))
+
+    assert (request.deployment, request.model) == ("mai-image-26", find("MAI-Image-2.6"))
+    assert str(request.size) == "2048x1152"
+    assert (request.images, request.background, request.params) == ((), None, {})
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked", "deployment", "model"),
+    [
+        ({"deployment": ("a",)}, {"deployment": "mai-image-25"}, "mai-image-25", "MAI-Image-2.5"),
+        ({"deployment": ("a",)}, {"model": "MAI-Image-2.6"}, "a", "MAI-Image-2.6"),
+        ({}, {"model": "MAI-Image-2.6"}, "MAI-Image-2.6", "MAI-Image-2.6"),
+        (
+            {"deployment": ("mai-image-26",), "model": "MAI-Image-2.7", "origins": {"model": FLAG}},
+            {"model": "MAI-Image-2.5"},
+            "mai-image-26",
+            "MAI-Image-2.5",
+        ),
+        ({"model": "MAI-Image-2.7"}, {"deployment": "a"}, "a", "MAI-Image-2.7"),
+        (
+            deployed("a", model="MAI-Image-2.6") | {"model": "MAI-Image-2.7"},
+            {"model": "MAI-Image-2.5"},
+            "a",
+            "MAI-Image-2.5",
+        ),
+    ],
+)
+def test_what_is_asked_for_weighs_more_than_the_settings(changes, asked, deployment, model):
+    request = build(settings(**changes), **asked)
+
+    assert (request.deployment, request.model.name) == (deployment, model)
+
+
+@pytest.mark.parametrize(
+    ("asked", "size"),
+    [({}, None), ({"size": "9:16"}, "1152x2048"), ({"size": "768x800"}, "768x800")],
+)
+def test_one_edit_keeps_its_shape_unless_another_is_asked_for(asked, size):
+    drawn = settings(deployment=("mai-image-26",), size="16:9")
+    facts = {"mai-image-26": Deployment({"edit_size": True})}
+    request = build(replace(drawn, deployments=facts), images=(FOX,), **asked)
+
+    assert (request.size and str(request.size), request.auto_size) == (size, False)
+
+
+def test_a_size_that_is_asked_for_and_cannot_be_drawn_is_blamed_on_nobody_else():
+    wide = settings(deployment=("mai-image-25",), origins={"size": Origin("user", "/c.toml", 3)})
+
+    with pytest.raises(UsageError) as caught:
+        build(wide, size="21:9")
+
+    assert caught.value.hint == "The nearest size that works is 1360x768."
 
 
 def test_no_deployment_is_a_missing_setting():

@@ -27,6 +27,10 @@ values = {
     "model": st.sampled_from(["MAI-Image-2.6", "MAI-Image-2.7"]),
     "size": st.sampled_from(["16:9", "1024x1024"]),
     "timeout": st.sampled_from(["60", "600"]),
+    "rpm": st.sampled_from(["6", "60"]),
+    "concurrency": st.sampled_from(["1", "16"]),
+    "max_cost": st.just("1"),  # of two that differ, the lower may hold; see below
+    "max_cost_per_day": st.just("5"),
     "preview": st.sampled_from(["true", "false"]),
     "metadata": st.sampled_from(["true", "false"]),
     "private": st.sampled_from(["true", "false"]),
@@ -152,6 +156,82 @@ def test_each_layer_hides_those_below_it():
     ]
 
 
+LIMITS = ["max_cost", "max_cost_per_day"]
+
+
+@pytest.mark.parametrize("name", LIMITS)
+@pytest.mark.parametrize(
+    ("project", "user", "limit", "origin"),
+    [
+        (2, 5, 2, "/repo/.mai.toml, line 1"),
+        (9, 5, 5, "/etc/config.toml, line 1"),
+        (5, 5, 5, "/repo/.mai.toml, line 1"),
+        (0, 5, 0, "/repo/.mai.toml, line 1"),
+        (5, 0, 0, "/etc/config.toml, line 1"),
+        (9, None, 9, "/repo/.mai.toml, line 1"),
+        (None, 5, 5, "/etc/config.toml, line 1"),
+        (None, None, None, "default"),
+    ],
+)
+def test_a_limit_of_a_project_can_lower_that_of_the_user_but_not_raise_it(
+    name, project, user, limit, origin
+):
+    values = {PROJECT: project, USER: user}
+    found = [file(path, **{name: value}) for path, value in values.items() if value is not None]
+    resolved = resolve([], found, DEFAULTS)
+
+    assert (getattr(resolved, name), str(resolved.origin(name))) == (limit, origin)
+
+
+@pytest.mark.parametrize(
+    ("project", "user", "limit"),
+    [
+        ({"profiles": {"work": {"max_cost": 9}}}, {"profiles": {"work": {"max_cost": 5}}}, 5),
+        ({"profiles": {"work": {"max_cost": 2}}}, {"profiles": {"work": {"max_cost": 5}}}, 2),
+        ({"profiles": {"work": {"max_cost": 9}}}, {"max_cost": 5}, 5),
+        ({"profiles": {"work": {"max_cost": 2}}}, {"max_cost": 5}, 2),
+        ({"max_cost": 9}, {"profiles": {"work": {"max_cost": 5}}}, 5),
+        ({"max_cost": 9}, {"profiles": {"home": {"max_cost": 5}, "work": {}}}, 9),
+        ({}, {"max_cost": 5, "profiles": {"work": {"max_cost": 9}}}, 9),
+    ],
+)
+def test_a_limit_of_a_project_does_not_raise_that_of_a_profile_either(project, user, limit):
+    found = [file(PROJECT, **project), file(**user)]
+
+    assert resolve([flags({"profile": "work"}, HERE)], found, DEFAULTS).max_cost == limit
+
+
+@pytest.mark.parametrize(
+    "outer", [flags({"max_cost": 9}, HERE), environment({"MAI_MAX_COST": "9"}, HERE)]
+)
+def test_who_runs_it_may_raise_any_limit(outer):
+    found = [file(PROJECT, max_cost=2), file(max_cost=5)]
+
+    assert resolve([outer], found, DEFAULTS).max_cost == 9
+
+
+def test_what_is_no_limit_may_be_raised_by_a_project():
+    found = [file(PROJECT, rpm=60, concurrency=32), file(rpm=6, concurrency=2)]
+    resolved = resolve([], found, DEFAULTS)
+
+    assert (resolved.rpm, resolved.concurrency) == (60, 32)
+
+
+amounts = st.none() | st.floats(0, 1000)
+
+
+@given(project=amounts, user=amounts)
+@hypothesis_settings(deadline=None)
+def test_whatever_a_project_says_no_limit_is_above_the_users(project, user):
+    found = [
+        file(PROJECT, **({} if project is None else {"max_cost": project})),
+        file(**({} if user is None else {"max_cost": user})),
+    ]
+    limits = [limit for limit in (project, user) if limit is not None]
+
+    assert resolve([], found, DEFAULTS).max_cost == min(limits, default=None)
+
+
 def test_without_layers_the_defaults_hold():
     resolved = resolve([], [], DEFAULTS)
 
@@ -244,6 +324,10 @@ WRONG = {
     "deployment": "",
     "model": "",
     "size": "huge",
+    "rpm": 0,
+    "concurrency": 1.5,
+    "max_cost": -1,
+    "max_cost_per_day": "much",
     "timeout": 0,
     "preview": "perhaps",
     "metadata": 3,

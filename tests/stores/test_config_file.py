@@ -16,8 +16,8 @@ from mai_cli.stores import config_file
 from mai_cli.stores.config_file import find_project
 
 SETTINGS = (
-    "endpoint, auth, scope, deployment, model, size, timeout, preview, metadata, private, gallery, "
-    "history, filename"
+    "endpoint, auth, scope, deployment, model, size, rpm, concurrency, max_cost, max_cost_per_day, "
+    "timeout, preview, metadata, private, gallery, history, filename"
 )
 FACTS = (
     "model, max_pixels, edits, edit_size, auto_size, web_grounding, background, price_text_in, "
@@ -294,6 +294,10 @@ def test_a_project_may_set_everything_else(tmp_path):
         "deployment",
         "model",
         "size",
+        "rpm",
+        "concurrency",
+        "max_cost",
+        "max_cost_per_day",
         "timeout",
         "preview",
         "metadata",

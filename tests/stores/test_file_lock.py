@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mai_cli.stores.file_lock import locked
+from mai_cli.stores.file_lock import locked, locked_if_free
 
 OPEN_FILES = Path("/dev/fd")
 
@@ -79,4 +79,64 @@ def test_a_lock_leaves_no_open_file_behind(tmp_path):
 
 def test_a_lock_that_cannot_be_made_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError), locked(tmp_path / "missing" / "lock"):
+        pass
+
+
+IF_FREE = """
+import sys
+from pathlib import Path
+from mai_cli.stores.file_lock import locked_if_free
+
+try:
+    with locked_if_free(Path("lock"), shared={shared}):
+        print("held", flush=True)
+        sys.stdin.readline()
+except BlockingIOError:
+    print("busy", flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        (False, False, "busy"),
+        (False, True, "busy"),
+        (True, False, "busy"),
+        (True, True, "held"),
+    ],
+)
+def test_a_lock_is_had_at_once_or_not_at_all_and_only_shared_ones_go_together(
+    python, first, second, said
+):
+    holder = python.start(IF_FREE.format(shared=first))
+    assert holder.stdout.readline() == "held\n"
+
+    assert python.run(IF_FREE.format(shared=second)) == [said]
+    python.finish(holder)
+    assert python.run(IF_FREE.format(shared=second)) == ["held"]
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_lock_that_was_had_is_free_again_after_an_error_or_a_kill(python, tmp_path, shared):
+    with pytest.raises(KeyError), locked_if_free(tmp_path / "lock", shared=shared):
+        raise KeyError
+    holder = python.start(IF_FREE.format(shared=shared))
+    assert holder.stdout.readline() == "held\n"
+    holder.kill()
+    holder.wait()
+
+    with locked_if_free(tmp_path / "lock"):
+        pass
+
+
+def test_a_lock_that_is_not_free_leaves_no_open_file_behind(tmp_path):
+    with locked_if_free(tmp_path / "lock"):
+        before = len(list(OPEN_FILES.iterdir()))
+        with pytest.raises(BlockingIOError), locked_if_free(tmp_path / "lock"):
+            pass
+        assert len(list(OPEN_FILES.iterdir())) == before
+
+
+def test_a_lock_that_cannot_be_made_is_no_busy_one(tmp_path):
+    with pytest.raises(FileNotFoundError), locked_if_free(tmp_path / "missing" / "lock"):
         pass

@@ -317,7 +317,8 @@ def hexadecimal(number: int) -> str:
 def histories(draw: st.DrawFn, record: Record) -> Lines:
     """Records that begin and end at different times; between them, what cannot be read."""
     lines = Lines()
-    events = st.tuples(st.integers(0, 5), st.sampled_from(["line", "export", "torn", "odd"]))
+    kinds = ["line", "export", "failed", "again", "torn", "odd"]
+    events = st.tuples(st.integers(0, 5), st.sampled_from(kinds))
     for number, event in draw(st.lists(events, max_size=25)):
         own = replace(record, id=f"{number}{hexadecimal(number)[:11]}")
         if event == "odd":
@@ -327,6 +328,10 @@ def histories(draw: st.DrawFn, record: Record) -> Lines:
             lines.data += line[: draw(st.integers(0, len(line) - 2))] + b"\n"
         elif own.id not in lines.states:
             lines.add(own)
+        elif event == "failed":
+            lines.add(replace(own, status="failed"))
+        elif event == "again":  # a further attempt of the same request
+            lines.add(replace(own, attempts=lines.states[own.id]["attempts"] + 1))
         else:
             exports = [export["sha256"] for export in lines.states[own.id]["exports"]]
             exports += [hexadecimal(20)] * (event == "export")
@@ -390,6 +395,53 @@ def test_lines_of_any_length_are_read_from_the_end(tmp_path_factory, record, siz
     assert list(History(path).newest()) == lines.newest
 
 
+def test_a_record_that_was_sent_several_times_is_listed_once_where_it_was_sent_first(path, record):
+    history = History(path)
+    history.append(record)
+    history.append(other := replace(record, id="cafe00000000"))
+    for attempt in (2, 3):
+        history.append(replace(record, status="failed", attempts=attempt - 1))
+        history.append(replace(record, attempts=attempt))
+
+    last = replace(record, attempts=3)
+    assert list(history.newest()) == [other.to_json(), last.to_json()]
+    history.append(ended := made(last, "ab" * 32))
+    assert list(history.newest()) == [other.to_json(), ended.to_json()]
+
+
+def asset(record: Record, id_: str, request: str) -> Record:
+    batch = {"manifest": "/work/assets.yaml", "asset": id_, "request": request}
+    return replace(record, id=id_, batch=batch)
+
+
+def test_records_are_recalled_by_the_request_of_a_batch_or_the_digest_of_a_file(path, record):
+    first, second, third, copy, other = "ab" * 32, "cd" * 32, "ef" * 32, "12" * 32, "34" * 32
+    records = [
+        asset(record, "c" * 12, first),
+        asset(record, "b" * 12, second),
+        made(replace(record, id="a" * 12), third, [copy]),
+        asset(record, "d" * 12, other),
+    ]
+    history = History(path)
+    for sent in records:
+        history.append(sent)
+    history.append(ended := replace(records[0], status="failed"))
+
+    found = [ended.to_json(), records[1].to_json(), records[2].to_json()]
+    assert history.recall([first, second, third]) == found
+    assert history.recall({second}) == [records[1].to_json()]
+    assert history.recall([copy]) == [records[2].to_json()]
+    assert history.recall([first[:-1], first.upper(), "56" * 32]) == history.recall([]) == []
+
+
+def test_a_record_is_recalled_in_its_last_state_even_if_that_has_no_digest(path, record):
+    history = History(path)
+    history.append(made(record, "ab" * 32))
+    history.append(replace(record, status="removed"))
+
+    assert [state["status"] for state in history.recall(["ab" * 32])] == ["removed"]
+
+
 def test_a_state_that_was_added_long_after_is_the_state(path, record):
     lines = Lines()
     lines.add(record)
@@ -449,6 +501,7 @@ WAYS = [
     lambda history: list(history.newest()),
     lambda history: history.find("b7c4"),
     lambda history: history.find_picture("ab" * 32),
+    lambda history: history.recall(["ab" * 32]),
 ]
 
 
@@ -457,7 +510,7 @@ def test_a_history_without_records_is_read_as_such(path, content):
     if content is not None:
         path.write_bytes(content)
 
-    assert [read(History(path)) for read in WAYS] == [[], [], []]
+    assert [read(History(path)) for read in WAYS] == [[], [], [], []]
 
 
 @pytest.mark.parametrize("read", WAYS)

@@ -11,6 +11,7 @@ def test_one_variable_moves_everything_under_one_folder(tmp_path):
     assert paths.config == tmp_path / "config.toml"
     assert paths.history == tmp_path / "history.jsonl"
     assert paths.gallery == tmp_path / "gallery"
+    assert paths.state == tmp_path / "state"
 
 
 def test_a_home_is_absolute_and_may_start_with_a_tilde(tmp_path, monkeypatch):
@@ -31,7 +32,7 @@ def test_the_config_file_may_stand_elsewhere(home):
 
 def test_without_variables_everything_is_in_the_users_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_PICTURES_DIR"):
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_PICTURES_DIR", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)
 
     paths = find_paths({})
@@ -40,6 +41,15 @@ def test_without_variables_everything_is_in_the_users_folders(tmp_path, monkeypa
     for path in (paths.config, paths.history):
         assert path.is_relative_to(tmp_path)
         assert "mai" in path.parent.parts
+    assert paths.state.is_relative_to(tmp_path)
+    assert "mai" in paths.state.parts
+
+
+def test_what_is_only_known_for_a_while_is_where_the_user_wants_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state of things"))
+
+    assert find_paths({}).state == tmp_path / "state of things/mai"
 
 
 @pytest.mark.parametrize("variable", ["MAI_HOME", "MAI_CONFIG"])

@@ -3,6 +3,7 @@ import json
 import os
 import pty
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mai_cli.errors import RefusedError, StorageError
+from mai_cli.errors import RefusedError, StorageError, UsageError
 from mai_cli.terminal.output import Output, is_terminal, visible, wants_color
 
 REFUSED = RefusedError("The filter declined it.", code="content_filter", hint="Change the prompt.")
@@ -147,6 +148,43 @@ def test_an_error_is_json_for_programs(capfdbinary):
 def test_an_error_without_a_hint_is_one_line(capfdbinary):
     Output().error(RefusedError("No.", code="bad_request"))
     assert capfdbinary.readouterr().err == b"Error: No.\n"
+
+
+def test_the_details_of_an_error_stand_between_what_happened_and_what_to_do(capfdbinary):
+    details = ["hero: no size", f"icon: {ESCAPES}"]
+    Output(json=True, quiet=True).error(
+        UsageError("Two mistakes.", code="bad_manifest", hint="Mend them.", details=details)
+    )
+    out, err = capfdbinary.readouterr()
+    assert err.decode() == f"Error: Two mistakes.\n  hero: no size\n  icon: {SEEN}\nMend them.\n"
+    assert json.loads(out)["error"] == {
+        "code": "bad_manifest",
+        "message": "Two mistakes.",
+        "hint": "Mend them.",
+        "exit_code": 2,
+        "details": details,
+    }
+
+
+def test_commands_for_the_program_that_runs_this_one_are_said_even_quietly(capfdbinary):
+    Output(quiet=True).commands(["::group::a", f"::error::{ESCAPES}"])
+    assert capfdbinary.readouterr() == (b"", f"::group::a\n::error::{SEEN}\n".encode())
+
+
+def test_lines_of_several_threads_do_not_run_into_each_other(capfdbinary):
+    output = Output()
+    lines = [letter * 500 for letter in "abcdefgh"]
+    threads = [
+        threading.Thread(target=lambda line=line: [output.note(line) for _ in range(50)])
+        for line in lines
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    said = capfdbinary.readouterr().err.decode().splitlines()
+    assert sorted(said) == [line for line in lines for _ in range(50)]
 
 
 def test_what_others_wrote_into_an_error_does_not_act_on_the_terminal(capfdbinary):

@@ -14,14 +14,19 @@ def now():
 
 
 @pytest.fixture
-def stops(now):
+def _kept():
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     kept = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def stops(_kept, now):
     stops = Stops(clock=lambda: now[0])
     with stops.listening():
         yield stops
-    for number, handler in kept.items():
-        signal.signal(number, handler)
 
 
 def test_ctrl_c_stops_at_once(stops):
@@ -93,3 +98,64 @@ def test_whoever_insists_ends_it_on_the_spot_even_while_it_is_held(name):
     )
     assert done.returncode == -getattr(signal, name)
     assert (done.stdout, done.stderr) == (b"", b"")
+
+
+@pytest.mark.usefixtures("_kept")
+def test_each_signal_takes_the_next_step(now):
+    done = []
+    stops = Stops(clock=lambda: now[0])
+    with stops.counted(lambda: done.append("drain"), lambda: done.append("hang up")):
+        assert stops.number is None
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert (done, stops.number) == (["drain"], signal.SIGTERM)
+        now[0] = 0.6
+        os.kill(os.getpid(), signal.SIGINT)
+
+    assert (done, stops.number) == (["drain", "hang up"], signal.SIGTERM)
+
+
+@pytest.mark.usefixtures("_kept")
+def test_a_signal_on_the_heels_of_another_takes_no_further_step(now):
+    done = []
+    stops = Stops(clock=lambda: now[0])
+    with stops.counted(lambda: done.append("drain"), lambda: done.append("hang up")):
+        for moment in (0.0, 0.2, 0.5):
+            now[0] = moment
+            os.kill(os.getpid(), signal.SIGINT)
+        assert done == ["drain"]
+        now[0] = 0.6
+        os.kill(os.getpid(), signal.SIGINT)
+
+    assert done == ["drain", "hang up"]
+
+
+@pytest.mark.usefixtures("_kept")
+def test_a_signal_that_is_ignored_takes_no_step():
+    done = []
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    stops = Stops()
+    with stops.counted(lambda: done.append("drain")):
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    assert (done, stops.number) == ([], None)
+
+
+INSISTS_ON_EACH_STEP = """
+import os, signal
+from mai_cli.terminal.stopping import Stops
+
+now = [0.0]
+with Stops(clock=lambda: now[0]).counted(lambda: print("drain", flush=True)):
+    os.kill(os.getpid(), signal.{name})
+    now[0] = 0.6
+    os.kill(os.getpid(), signal.{name})
+    print("still here")
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_whoever_insists_after_the_last_step_ends_it_on_the_spot(name):
+    code = INSISTS_ON_EACH_STEP.format(name=name)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == -getattr(signal, name)
+    assert (done.stdout, done.stderr) == (b"drain\n", b"")
