@@ -13,6 +13,7 @@ from mai_cli.parts import Parts
 
 COMMANDS = {
     "generate": "Make pictures from a prompt.",
+    "batch": "Make the pictures of a manifest that are not up to date.",
     "history": "What was made, and from what.",
     "config": "Settings, signing in, and a doctor.",
 }

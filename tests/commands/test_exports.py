@@ -314,7 +314,7 @@ def test_a_file_that_appears_while_the_service_draws_is_left_alone(mai, foundry,
     result = mai("generate", "x", "-o", "a.webp", "-o", "b.jpg")
 
     assert (result.code, result.lines) == (7, [str(tmp_path / "b.jpg")])
-    assert f"{mine} appeared meanwhile and was left alone." in result.err
+    assert f"{mine} exists and was left alone." in result.err
     assert mine.read_bytes() == b"mine"
 
 

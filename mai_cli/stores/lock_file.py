@@ -1,0 +1,192 @@
+"""The lock of a batch on disk: stable text that is made to be committed, and its fragments.
+
+``assets.lock.json`` stands beside ``assets.toml``. A job of a sharded run writes a fragment of
+its own, ``assets.lock.d/2-of-4.json``, which a later run folds in.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, fields
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args
+
+from mai_cli.errors import StorageError, UsageError
+from mai_cli.models.lock import Lock, LockedAsset, LockedOutput
+from mai_cli.models.recipe import FORMATS, Fit, Recipe
+from mai_cli.stores import atomic
+
+SCHEMA = "mai/lock/1"
+MODE = 0o666
+
+
+_FRAGMENT = re.compile(r"\d+-of-\d+\.json", re.ASCII)
+_KEYS = {"request", "master", "offline", "alt", "outputs"}
+_OUTPUT_KEYS = {"recipe", "sha256"}
+_USUAL = {field.name: field.default for field in fields(Recipe)}
+
+
+class LockFile:
+    """The lock beside the manifest at ``path``; ``shard`` is ``2-of-4`` where this is one job.
+
+    It says whose it is: what another manifest of that name lists is nothing that has left this one.
+    """
+
+    def __init__(self, path: Path, shard: str | None = None) -> None:
+        self._manifest = path.name
+        self.path = path.with_name(f"{path.stem}.lock.json")
+        self._fragments = path.with_name(f"{path.stem}.lock.d")
+        self._target = self._fragments / f"{shard}.json" if shard else self.path
+        self._texts: dict[str, tuple[LockedAsset, bytes]] = {}
+
+    def read(self) -> Lock:
+        """What the lock itself says; nothing where there is none.
+
+        Raises:
+            UsageError: It cannot be read.
+        """
+        return _read(self.path, self._manifest)
+
+    def read_fragments(self) -> dict[str, Lock]:
+        """What the fragments say, by their names, in the order of their numbers.
+
+        Raises:
+            UsageError: One cannot be read.
+        """
+        return {path.name: _read(path, self._manifest) for path in self._fragment_paths()}
+
+    def write(self, lock: Lock) -> None:
+        """Put ``lock`` on disk, whole or not at all.
+
+        The text of an asset is made once: a batch writes after each of thousands.
+
+        Raises:
+            StorageError: It cannot be written; the old one is as before.
+        """
+        try:
+            atomic.make_folder(self._target.parent)
+            atomic.write(self._target, self._text(lock), mode=MODE)
+        except OSError as error:
+            raise StorageError(
+                f"The lock {self._target} cannot be written: {error.strerror}.",
+                code="lock_failed",
+                hint="Make room or change the permissions, and run it again; nothing is paid for "
+                "twice, since the history knows what was made.",
+            ) from None
+
+    def remove_fragments(self, names: Iterable[str]) -> None:
+        """Remove the fragments of these names, now that the lock has what they say."""
+        for name in names:
+            with suppress(OSError):
+                (self._fragments / name).unlink()
+        with suppress(OSError):
+            self._fragments.rmdir()  # only if it is empty
+
+    def _fragment_paths(self) -> list[Path]:
+        try:
+            found = [path for path in self._fragments.iterdir() if _FRAGMENT.fullmatch(path.name)]
+        except OSError:
+            return []
+        return sorted(found, key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)])
+
+    def _text(self, lock: Lock) -> bytes:
+        parts = [] if lock else [b""]
+        for name, asset in sorted(lock.items()):
+            known = self._texts.get(name)
+            if known is None or known[0] is not asset:
+                text = json.dumps({name: to_json(asset)}, indent=2, ensure_ascii=False)
+                known = asset, "\n".join(f"  {line}" for line in text.split("\n")[1:-1]).encode()
+                self._texts[name] = known
+            parts.append(known[1])
+        head = json.dumps({"schema": SCHEMA, "manifest": self._manifest}, indent=2)
+        start = f'{head[:-2]},\n  "assets": {{'.encode()
+        # Joined once: there may be megabytes of it.
+        parts[0] = start + (b"\n" + parts[0] if lock else b"")
+        return b",\n".join([*parts[:-1], parts[-1] + (b"\n  }\n}\n" if lock else b"}\n}\n")])
+
+
+def to_json(asset: LockedAsset) -> dict[str, object]:
+    """``asset`` as the file has it; of recipes only what is not usual."""
+    return {
+        "request": asset.request,
+        "master": asset.master,
+        "offline": asset.offline,
+        **({} if asset.alt is None else {"alt": asset.alt}),
+        "outputs": {
+            path: {"recipe": _recipe_to_json(output.recipe), "sha256": output.sha256}
+            for path, output in sorted(asset.outputs.items())
+        },
+    }
+
+
+def _recipe_to_json(recipe: Recipe) -> dict[str, object]:
+    return {name: value for name, value in asdict(recipe).items() if value != _USUAL[name]}
+
+
+def _read(path: Path, manifest: str) -> Lock:
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise _wrong(path, f"cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise _wrong(path, "is not JSON, perhaps after a merge") from None
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if schema != SCHEMA:
+        raise _wrong(path, f"is not a lock of this version of mai ({SCHEMA})")
+    if content.get("manifest") != manifest:
+        raise UsageError(
+            f"The lock {path} is that of another manifest: {content.get('manifest')}.",
+            code="bad_lock",
+            hint=f"Rename {manifest}; if it takes the place of the other, write its name there.",
+        )
+    try:
+        return {name: _asset(facts) for name, facts in content["assets"].items()}
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise _wrong(path, "is not as mai writes it") from None
+
+
+def _asset(facts: Mapping[str, Any]) -> LockedAsset:
+    """The asset that ``facts`` tell of; whatever is wrong with them raises one of a few errors."""
+    asset = LockedAsset(
+        request=_is(facts["request"], str),
+        master=_is(facts["master"], str, NoneType),
+        offline=_is(facts["offline"], bool),
+        alt=_is(facts.get("alt"), str, NoneType),
+        outputs={
+            path: LockedOutput(_recipe(output["recipe"]), _is(output["sha256"], str))
+            for path, output in facts["outputs"].items()
+        },
+    )
+    if facts.keys() - _KEYS or any(
+        value.keys() - _OUTPUT_KEYS for value in facts["outputs"].values()
+    ):
+        raise ValueError
+    return asset
+
+
+def _recipe(facts: Mapping[str, Any]) -> Recipe:
+    for name in ("width", "height", "quality", "max_kb"):
+        if type(facts.get(name, 1)) is not int or facts.get(name, 1) < 1:
+            raise TypeError
+    if facts["format"] not in FORMATS.values() or facts.get("fit", "cover") not in get_args(Fit):
+        raise ValueError
+    return Recipe(**facts)
+
+
+def _is(value: object, *kinds: type) -> Any:  # noqa: ANN401 - of one of ``kinds``
+    if type(value) not in kinds:
+        raise TypeError
+    return value
+
+
+def _wrong(path: Path, what: str) -> UsageError:
+    return UsageError(
+        f"The lock {path} {what}.",
+        code="bad_lock",
+        hint="Restore it, for example from version control. Without it, whatever this machine's "
+        "history does not know would be drawn and paid for again.",
+    )

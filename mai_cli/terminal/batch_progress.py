@@ -1,0 +1,314 @@
+"""How far a batch is: a bar that stays below what is said on a terminal (Rich), else lines."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from contextlib import redirect_stderr, suppress
+from queue import Empty, SimpleQueue
+from typing import Self
+
+from rich.console import Console
+from rich.file_proxy import FileProxy
+from rich.live import Live
+from rich.text import Text
+
+from mai_cli.models.batch import Ended, Result
+from mai_cli.terminal.batch_showing import at_least, duration
+from mai_cli.terminal.showing import dollars
+
+WINDOW_SECONDS = 300.0
+"""The rate is that of this last while: long enough for a pause that the quota asks for."""
+
+FEWEST = 3
+"""Pictures that a rate is told from."""
+
+SPEAK_SECONDS = 30.0
+_REFRESH_SECONDS = 0.25
+_SLOW = 9.95  # pictures a minute; below, one digit more matters
+
+_FAILED = (Result.REFUSED, Result.FAILED, Result.UNKNOWN)
+_PACED = (Result.MADE, Result.REFUSED, Result.FAILED)  # the others need no turn at the service
+
+_SHORTEST_BAR, _LONGEST_BAR = 8, 40
+_MARGIN = 3  # columns at the end, where a terminal writes ^C
+_DISPENSABLE = ("elapsed", "bar", "rate", "not sent", "cost", "time left", "failed")
+
+
+class Tally:
+    """Adds up what has ended; one thread may add while others ask."""
+
+    def __init__(self, total: int, clock: Callable[[], float]) -> None:
+        self.total = total
+        self.done = self.failed = self.not_sent = 0
+        self._cost_usd = 0.0
+        self._is_whole = True
+        self._clock = clock
+        self._began = clock()
+        self._moments: deque[float] = deque()
+        # A signal may print, and so ask, in the middle of an addition by the same thread.
+        self._guard = threading.RLock()
+
+    def add(self, ended: Ended) -> None:
+        """Count an asset whose turn is over."""
+        with self._guard:
+            if ended.result in _FAILED:
+                self.failed += 1
+            elif ended.result is Result.NOT_SENT:
+                self.not_sent += 1
+            else:
+                self.done += 1
+            if ended.result in _PACED:
+                self._moments.append(self._clock())
+            self._cost_usd += ended.cost_usd or 0.0
+            self._is_whole = self._is_whole and ended.cost_usd is not None
+
+    @property
+    def left(self) -> int:
+        """How many are still to end."""
+        return max(0, self.total - self.done - self.failed - self.not_sent)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return self._clock() - self._began
+
+    @property
+    def rate(self) -> float | None:
+        """Pictures a minute over the last minutes; ``None`` while too few are known."""
+        with self._guard:
+            now = self._clock()
+            while self._moments and self._moments[0] < now - WINDOW_SECONDS:
+                self._moments.popleft()
+            seconds = min(WINDOW_SECONDS, now - self._began)
+            if len(self._moments) < FEWEST or seconds <= 0:
+                return None
+            return len(self._moments) * 60 / seconds
+
+    @property
+    def seconds_left(self) -> float | None:
+        """About how long the rest takes; ``None`` while that cannot be told."""
+        rate = self.rate
+        return self.left * 60 / rate if rate and self.left else None
+
+    @property
+    def cost(self) -> str:
+        """What is known of the cost so far, for people."""
+        if self._is_whole:
+            return dollars(round(self._cost_usd, 6))
+        return at_least(self._cost_usd) or dollars(None)
+
+    def parts(self) -> dict[str, str]:
+        """What the bar tells, in its order."""
+        rate, seconds = self.rate, self.seconds_left
+        told = {
+            "done": f"{self.done} done",
+            "failed": f"{self.failed} failed" if self.failed else "",
+            "not sent": f"{self.not_sent} not sent" if self.not_sent else "",
+            "left": f"{self.left} left",
+            "rate": f"{rate:.{1 if rate < _SLOW else 0}f}/min" if rate else "",
+            "cost": self.cost,
+            "time left": f"{duration(seconds)} to go" if seconds else "",
+        }
+        return {name: text for name, text in told.items() if text}
+
+    def sentence(self) -> str:
+        """The same as a line of its own."""
+        seconds = self.seconds_left
+        told = [
+            f"{self.done} of {self.total} done",
+            f"{self.failed} failed" if self.failed else "",
+            f"{self.not_sent} not sent" if self.not_sent else "",
+            f"{self.cost} so far",
+            f"about {duration(seconds)} left" if seconds else "",
+        ]
+        return ", ".join(filter(None, told))
+
+
+def plain_batch(
+    endings: Iterable[Ended],
+    total: int,
+    say: Callable[[str], None],
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    interval: float = SPEAK_SECONDS,
+) -> Generator[Ended, None, None]:
+    """Yield ``endings``, and ``say`` every ``interval`` seconds how far it is, ended or not."""
+    tally = Tally(total, clock)
+    is_over = threading.Event()
+
+    def speak() -> None:
+        while not is_over.wait(interval):
+            say(tally.sentence())
+
+    thread = threading.Thread(target=speak, daemon=True)
+    thread.start()
+    try:
+        for ended in endings:
+            tally.add(ended)
+            yield ended
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def watch_batch(
+    endings: Iterable[Ended],
+    total: int,
+    *,
+    color: bool,
+    clock: Callable[[], float] = time.monotonic,
+) -> Generator[Ended, None, None]:
+    """Yield ``endings``, with a bar below what is said on stderr meanwhile.
+
+    The bar is not there while an asset is handed out, so nothing that the caller prints to
+    stdout, which may be the same terminal, meets it. Close the generator if it is left early.
+    """
+    tally = Tally(total, clock)
+    bar = _Bar(tally, color=color)
+    with redirect_stderr(bar.above), bar:
+        for ended in endings:
+            tally.add(ended)
+            if ended.result is Result.UP_TO_DATE:  # of which nothing is said
+                yield ended
+                continue
+            bar.hide()
+            yield ended
+            bar.show()
+
+
+class _Above(FileProxy):
+    """Stands in for stderr: what is written there appears above the bar, a line at a time."""
+
+    def __init__(self, console: Console, guard: threading.RLock) -> None:
+        super().__init__(console, console.file)
+        self._guard = guard
+
+    def write(self, text: str) -> int:
+        with self._guard:
+            return super().write(text)
+
+
+class _Bar:
+    """The bar, drawn by a thread of its own.
+
+    Only one at a time writes to the terminal: a lock sees to it. The main thread does not take it
+    to draw: a signal could interrupt it there, and its handler wait for ever for another thread
+    that speaks up and itself waits for the lock.
+    """
+
+    def __init__(self, tally: Tally, *, color: bool) -> None:
+        # Whether this is a terminal is known; Rich would ask FORCE_COLOR and the like. What
+        # others say is not wrapped, since paths are to be copied.
+        self._console = Console(
+            stderr=True,
+            force_terminal=True,
+            force_interactive=True,
+            no_color=not color,
+            highlight=False,
+            soft_wrap=True,
+        )
+        self._tally = tally
+        self._is_shown = True
+        self._guard = threading.RLock()
+        self._asked: SimpleQueue[threading.Event | None] = SimpleQueue()
+        self.above = _Above(self._console, self._guard)
+        self._thread = threading.Thread(target=self._draw, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_shown = False
+        self._asked.put(None)
+        self._thread.join()
+
+    def hide(self) -> None:
+        """Leave an empty line where the bar was; it is empty when this returns."""
+        self._is_shown = False
+        self._ask().wait()
+
+    def show(self) -> None:
+        """Let the bar be seen again, soon."""
+        self._is_shown = True
+        self._ask()
+
+    def _ask(self) -> threading.Event:
+        """Have the bar drawn; what is given is set once it is."""
+        is_drawn = threading.Event()
+        self._asked.put(is_drawn)
+        return is_drawn
+
+    def _draw(self) -> None:
+        # stdout is for results; what goes to stderr comes through `above`.
+        live = Live(
+            console=self._console,
+            get_renderable=self._line,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        is_drawn: threading.Event | None = threading.Event()
+        self._carefully(live.start)
+        while is_drawn:
+            self._carefully(live.refresh)
+            is_drawn.set()
+            is_drawn = self._next()
+        self._carefully(live.stop)
+
+    def _next(self) -> threading.Event | None:
+        """What to set once the bar is drawn again; ``None`` at the end."""
+        try:
+            return self._asked.get(timeout=_REFRESH_SECONDS)
+        except Empty:
+            return threading.Event()
+
+    def _carefully(self, draw: Callable[[], None]) -> None:
+        """Draw alone; a bar that cannot be drawn must not keep a batch waiting."""
+        with self._guard, suppress(Exception):
+            draw()
+
+    def _line(self) -> Text:
+        if not self._is_shown:
+            return Text()
+        is_plain = not self._console.encoding.startswith("utf")
+        return bar_line(self._tally, self._console.width - _MARGIN, is_plain=is_plain)
+
+
+def bar_line(tally: Tally, width: int, *, is_plain: bool) -> Text:
+    """The bar and what it tells, in ``width`` columns: where they are few, what matters most."""
+    parts = {"elapsed": _watch_time(tally.elapsed), **tally.parts()}
+    room = _SHORTEST_BAR + 1
+    for name in _DISPENSABLE:
+        if room + len(", ".join(parts.values())) <= width:
+            break
+        if name == "bar":
+            room = 0
+        parts.pop(name, None)
+    words = ", ".join(parts.values())[: max(0, width)]
+    if not room:
+        return Text(words)
+    length = min(_LONGEST_BAR, width - len(words) - 1)
+    return Text.assemble(*_pieces(tally, length, is_plain=is_plain), " ", words)
+
+
+def _pieces(tally: Tally, length: int, *, is_plain: bool) -> list[tuple[str, str]]:
+    """The bar itself: done, failed, and the rest."""
+    full, rest = ("=", "-") if is_plain else ("\u2501", "\u2500")
+    total = max(1, tally.total)
+    done = min(length, length * tally.done // total)
+    failed = min(length - done, -(-length * tally.failed // total))
+    return [
+        (full * done, "green"),
+        (full * failed, "red"),
+        (rest * (length - done - failed), "dim"),
+    ]
+
+
+def _watch_time(seconds: float) -> str:
+    """A span of time that is seen to run: ``4:07``, ``1:04:07``."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
