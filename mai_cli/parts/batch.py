@@ -290,11 +290,13 @@ class BatchParts:
         output = self._parts.output
         if output.quiet:
             return iter(endings)
-        from mai_cli.terminal import batch_progress
+        if not self._parts.is_screen:
+            from mai_cli.terminal.batch_tally import plain_batch
 
-        if self._parts.is_screen:
-            return batch_progress.watch_batch(endings, total, color=output.color)
-        return batch_progress.plain_batch(endings, total, output.note)
+            return plain_batch(endings, total, output.note)
+        from mai_cli.terminal.batch_progress import watch_batch
+
+        return watch_batch(endings, total, color=output.color)
 
     def report(self, summary: "Summary", junit: str | None) -> None:
         """Tell other programs how it went: those that read JUnit, and GitHub Actions."""

@@ -103,6 +103,8 @@ class Batch:
         self._events: SimpleQueue[list[Finished] | BaseException] = SimpleQueue()
         self._deadline: float | None = None
         self._guard = threading.Lock()
+        self._lines: dict[Route, Line] = {}
+        self._told: set[str] = set()
         self._refusals = 0
         self._problem: StorageError | None = None
 
@@ -194,11 +196,15 @@ class Batch:
         works = [partial(self._export_all, queue)] * min(queue.exports(), self._terms.exporters)
         for route, count in queue.routes().items():
             line = Line(self._lanes[route.lane].pace(route.deployment), room, self._came)
+            self._lines[route] = line
             work = partial(self._draw_all, queue, route, line)
             # While some write what they have got, others may have as many requests in flight.
             works += [work] * min(count, self._terms.concurrency + self._terms.exporters)
         for work in works:
-            threading.Thread(target=self._watched, args=(work,), daemon=True).start()
+            self._begin(work)
+
+    def _begin(self, work: Callable[[], None]) -> None:
+        threading.Thread(target=self._watched, args=(work,), daemon=True).start()
 
     def _watched(self, work: Callable[[], None]) -> None:
         """Do ``work``; whoever iterates gets what nobody has foreseen."""
@@ -252,11 +258,30 @@ class Batch:
         except MaiError as error:
             finished = Finished(Ended(step.name, Result.FAILED, error=error))
         failure = finished.ended.error
+        if failure is not None and self._is_left_to_others(queue, route, step, failure):
+            return
         self._count(finished.ended)
         self._judge(finished.ended)
         self._events.put([finished])
-        if isinstance(failure, (AuthError, ConfigError)):  # so would be all others of this profile
-            self._strand(queue.close(route.lane), failure)
+
+    def _is_left_to_others(self, queue: Queue, route: Route, step: Step, failure: MaiError) -> bool:
+        """Send no more that way where all would fail like this; whether others may draw ``step``.
+
+        A quota may recover for the next picture, if there is no other way to draw it.
+        """
+        if failure.code == "quota" and queue.is_only(route, step):
+            return False
+        if failure.code != "quota" and not isinstance(failure, (AuthError, ConfigError)):
+            return False
+        deployment = route.deployment if failure.code == "quota" else None
+        self._strand(queue.close(route.lane, deployment), failure)
+        others = queue.put_back(step)
+        for other in others:
+            self._tell_once(f"{failure.message} The other profiles take over.")
+            self._begin(partial(self._draw_all, queue, other, self._lines[other]))
+        if self._stopping.is_set():  # perhaps after the queue was emptied
+            self._events.put([])
+        return bool(others)
 
     def _drawn(self, route: Route, step: Step, pace: Pace) -> Finished:
         lane, asset, terms = self._lanes[route.lane], step.asset, self._terms
@@ -293,6 +318,13 @@ class Batch:
         """Nothing can be drawn there any more, because of ``error``."""
         ended = [Ended(step.name, Result.NOT_SENT, error=error) for step in steps]
         self._events.put([Finished(one) for one in ended])
+
+    def _tell_once(self, text: str) -> None:
+        with self._guard:
+            is_new = text not in self._told
+            self._told.add(text)
+        if is_new:
+            self._tell(text)
 
     def _came(self) -> None:
         """A picture has come, so the service does not refuse everything."""

@@ -70,6 +70,19 @@ class Queue:
                     steps.clear()
             return stranded
 
+    def is_only(self, route: Route, step: Step) -> bool:
+        """Whether ``step`` could be drawn by no other route."""
+        with self._guard:
+            return {other for other in _routes(step) if other not in self._closed} <= {route}
+
+    def put_back(self, step: Step) -> list[Route]:
+        """It was surely not drawn; the routes that are left for it, if any, else it stays out."""
+        with self._guard:
+            left = [route for route in _routes(step) if route not in self._closed]
+            if left:
+                self._draws[_routes(step)].appendleft(step)
+            return left
+
     def drop(self) -> list[Step]:
         """Everything that is left, which is taken out."""
         with self._guard:

@@ -111,6 +111,17 @@ def test_each_profile_asks_its_own_deployment_and_the_first_tells_the_cost(shelf
     assert digests == [first.digest, second.digest, first.digest]
 
 
+def test_what_the_first_profile_costs_is_the_estimate(shelf):
+    own = replace(HERE, deployment=("my-own",))
+    known = request_of().estimated_cost
+    orders = [(HERE, own), (own, HERE)]
+
+    costs = [shelf.ordering(*settings).want("assets.toml", [hero()]) for settings in orders]
+
+    assert [cost.cost_usd for (cost,) in costs] == [known, None]
+    assert known
+
+
 def test_what_decides_on_a_picture_decides_on_its_digest(shelf):
     ordering = shelf.ordering(HERE)
     assets = [

@@ -386,8 +386,9 @@ def test_what_is_missing_is_refused(file, place):
     assert refused(file.read).message == f"The lock {file.path} is not as mai writes it."
 
 
-def test_a_recipe_of_a_later_version_is_refused(file):
-    file.path.write_text(json.dumps(changed((*OUTPUT, "recipe", "rotate"), 90)))
+@pytest.mark.parametrize("place", [("assets", "hero"), OUTPUT, (*OUTPUT, "recipe")])
+def test_what_a_later_version_may_have_added_is_refused(file, place):
+    file.path.write_text(json.dumps(changed((*place, "rotate"), 90)))
 
     assert refused(file.read).message == f"The lock {file.path} is not as mai writes it."
 

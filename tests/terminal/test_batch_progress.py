@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from mai_cli.models.batch import Ended, Result
-from mai_cli.terminal.batch_progress import WINDOW_SECONDS, Tally, bar_line, plain_batch
+from mai_cli.terminal.batch_progress import bar_line
+from mai_cli.terminal.batch_tally import WINDOW_SECONDS, Tally, plain_batch
 from tests.terminals import PATIENCE, Terminal
 
 MADE = Ended("hero", Result.MADE, cost_usd=0.04)
