@@ -23,7 +23,7 @@ Fit = Literal["cover", "contain", "stretch"]
 _RESIZE = re.compile(r"(\d{1,9})?\s*[xX×]\s*(\d{1,9})?", re.ASCII)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """What becomes of a master; the same master and recipe give the same bytes.
 

@@ -78,8 +78,8 @@ def create(
         raise
 
 
-def write(path: Path, data: bytes, *, mode: int) -> None:
-    """Put ``data`` into the file at ``path``, replacing it, flushed to disk, whole or not at all.
+def write(path: Path, *pieces: bytes, mode: int) -> None:
+    """Put ``pieces`` into the file at ``path``, replacing it, flushed, whole or not at all.
 
     The caller holds a lock: what a killed one has left under the temporary name is overwritten.
     A new file gets ``mode``; an old one keeps its own, without what ``mode`` forbids.
@@ -94,7 +94,7 @@ def write(path: Path, data: bytes, *, mode: int) -> None:
         with os.fdopen(handle, "wb") as file:
             if path.exists() and hasattr(os, "fchmod"):  # not on Windows
                 os.fchmod(handle, stat.S_IMODE(path.stat().st_mode) & mode)
-            file.write(data)
+            file.writelines(pieces)
             file.flush()
             os.fsync(handle)
         place(partial, path, replace=True)

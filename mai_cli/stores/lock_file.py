@@ -6,7 +6,7 @@ its own, ``assets.lock.d/2-of-4.json``, which a later run folds in.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -67,7 +67,7 @@ class LockFile:
         """
         try:
             atomic.make_folder(self._target.parent)
-            atomic.write(self._target, self._text(lock), mode=MODE)
+            atomic.write(self._target, *self._pieces(lock), mode=MODE)
         except OSError as error:
             raise StorageError(
                 f"The lock {self._target} cannot be written: {error.strerror}.",
@@ -91,20 +91,19 @@ class LockFile:
             return []
         return sorted(found, key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)])
 
-    def _text(self, lock: Lock) -> bytes:
-        parts = [] if lock else [b""]
-        for name, asset in sorted(lock.items()):
+    def _pieces(self, lock: Lock) -> Iterator[bytes]:
+        """The text of ``lock``; not joined, for there may be megabytes of it."""
+        head = json.dumps({"schema": SCHEMA, "manifest": self._manifest}, indent=2)
+        yield f'{head[:-2]},\n  "assets": {{'.encode()
+        for number, (name, asset) in enumerate(sorted(lock.items())):
             known = self._texts.get(name)
             if known is None or known[0] is not asset:
                 text = json.dumps({name: to_json(asset)}, indent=2, ensure_ascii=False)
                 known = asset, "\n".join(f"  {line}" for line in text.split("\n")[1:-1]).encode()
                 self._texts[name] = known
-            parts.append(known[1])
-        head = json.dumps({"schema": SCHEMA, "manifest": self._manifest}, indent=2)
-        start = f'{head[:-2]},\n  "assets": {{'.encode()
-        # Joined once: there may be megabytes of it.
-        parts[0] = start + (b"\n" + parts[0] if lock else b"")
-        return b",\n".join([*parts[:-1], parts[-1] + (b"\n  }\n}\n" if lock else b"}\n}\n")])
+            yield b",\n" if number else b"\n"
+            yield known[1]
+        yield b"\n  }\n}\n" if lock else b"}\n}\n"
 
 
 def to_json(asset: LockedAsset) -> dict[str, object]:

@@ -1,4 +1,5 @@
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -49,6 +50,7 @@ FILTERED = RefusedError("Declined.", code="content_filter")
 BLOCKED = RefusedError("Blocked.", code="resource_blocked")
 LOST = UnknownError("Lost.", code="lost_answer", retry=Retry.IF_TOLD)
 QUOTA = UnavailableError("Used up.", code="quota", retry=Retry.LATER)
+QUOTA_ENDED = UnavailableError("Used up for too long.", code="quota", retry=Retry.LATER)
 DOWN = UnavailableError("Down.", code="no_connection")
 DENIED = AuthError("No.", code="bad_credential")
 UNSET = ConfigError("Elsewhere.", code="redirected")
@@ -218,6 +220,10 @@ class World:
     @property
     def results(self) -> dict[str, str]:
         return {ended.name: str(ended.result) for ended in self.ended}
+
+    @property
+    def restored(self) -> list[str]:
+        return [ended.name for ended in self.ended if ended.result is Result.RESTORED]
 
     @property
     def slots(self) -> Counter[tuple[str, ...]]:
@@ -566,14 +572,77 @@ def test_a_lane_that_is_not_let_in_is_closed_and_the_other_goes_on(two, error, i
     two.todo = {step.name: refuse for step in [*own, *shared]}
     two.run([*own, *shared], concurrency=1, exporters=0)
 
-    results = Counter(two.results.values())
-    failed = [one for one in two.ended if one.result is Result.FAILED]
     assert names(two.ended) == names([*own, *shared])
-    assert {one.error for one in failed} <= {error}
     assert sum(lane == 0 for _, lane, _ in two.sent) == 1
-    assert results["made"] + results["failed"] + results["not_sent"] == 9
-    assert all(one.error in {error, DOWN} for one in two.ended if one.result is Result.NOT_SENT)
-    assert all(name.startswith("own") for name, end in two.results.items() if end == "not_sent")
+    for one in two.ended:
+        if one.name.startswith("own"):
+            assert one.result in {Result.FAILED, Result.NOT_SENT}
+            assert one.error in {error, DOWN}
+        else:
+            assert one.result is Result.MADE
+    assert two.told in ([], [f"{error.message} The other profiles take over."])
+
+
+@pytest.mark.parametrize("error", [DENIED, UNSET, QUOTA_ENDED])
+def test_a_picture_goes_to_the_other_lane_if_one_is_not_let_in(two, error):
+    two.pace(1, "two").gate.clear()
+
+    def refuse(lane: int) -> MaiError | None:
+        two.pace(1, "two").gate.set()
+        return error if lane == 0 else None
+
+    two.todo = {"0": refuse}
+    two.run(draws(1, "one", "two"), fail_fast=True)
+
+    assert two.results == of(Result.MADE, 0)
+    assert [(name, lane) for name, lane, _ in two.sent] == [("0", 0), ("0", 1)]
+    assert two.told == [f"{error.message} The other profiles take over."]
+    assert two.slots == {("ended",): 1, ("accepted",): 1}
+
+
+@pytest.mark.parametrize("error", [DENIED, QUOTA_ENDED])
+def test_a_picture_that_no_lane_lets_in_failed(two, error):
+    two.todo = {f"{number}": error for number in range(3)}
+    two.run(draws(3, "one", "two"), concurrency=1)
+
+    results = Counter(two.results.values())
+    assert results["made"] == 0
+    assert results["failed"] >= 1
+    assert {one.error for one in two.ended} == {error}
+
+
+def test_a_quota_that_is_used_up_for_too_long_closes_its_deployment_only(two):
+    two.pace(1, "two").gate.clear()
+    two.pace(0, "other").gate.clear()
+    two.pace(1, "shut").gate.clear()
+
+    def use_up(lane: int) -> MaiError | None:
+        two.pace(1, "two").gate.set()
+        return QUOTA_ENDED if lane == 0 else None
+
+    two.todo = {"shared": use_up}
+    two.watch = lambda _: two.pace(0, "other").gate.set()
+    two.run([draw("shared", "one", "two"), draw("other", "other", "shut")])
+
+    assert two.results == of(Result.MADE, "shared", "other")
+    assert [(name, lane) for name, lane, _ in two.sent] == [
+        *(("shared", 0), ("shared", 1), ("other", 0)),
+    ]
+
+
+def test_a_picture_that_would_go_to_another_lane_is_not_sent_after_a_stop(two):
+    two.pace(1, "two").gate.clear()
+    batch = two.batch()
+
+    def refuse(_lane: int) -> MaiError:
+        batch.drain()
+        return DENIED
+
+    two.todo = {"0": refuse}
+    two.run(draws(3, "one", "two"), batch)
+
+    assert names(two.ended) == ["0", "1", "2"]
+    assert two.results["0"] == "not_sent"
 
 
 def test_every_picture_has_its_chance_whatever_becomes_of_the_others(world):
@@ -589,9 +658,6 @@ def test_every_picture_has_its_chance_whatever_becomes_of_the_others(world):
     )
     assert world.lock.keys() == {"5", "6"}
     assert world.told == []
-
-
-QUOTA_ENDED = UnavailableError("Used up for too long.", code="quota", retry=Retry.LATER)
 
 
 def test_a_picture_that_has_no_request_fails_alone_and_its_slot_is_given_back(world):
@@ -1001,10 +1067,80 @@ def test_an_export_that_is_cut_off_is_nothing_that_may_be_billed(world, monkeypa
 
 
 def test_a_slot_that_was_waited_for_is_used_if_it_is_fresh(world):
-    world.todo["0"] = lambda _: setattr(world, "now", world.now + FRESH_SECONDS)
+    def make(asset: Asset, lane: int) -> ImageRequest:
+        world.now += FRESH_SECONDS
+        return World.make(world, asset, lane)
+
+    world.make = make
     world.run(draws(1))
 
     assert world.slots == {("accepted",): 1}
+
+
+def eventually(holds: Callable[[], object]) -> bool:
+    deadline = time.monotonic() + SECONDS
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return bool(holds())
+
+
+def test_no_slot_is_taken_while_there_is_no_room(world):
+    seen = []
+
+    def look(_lane: int) -> None:
+        time.sleep(0.05)
+        seen.append(len(world.pace(0, "one").slots))
+
+    world.todo = {f"{number}": look for number in range(2)}
+    world.run(draws(2), concurrency=1)
+
+    assert seen == [1, 2]
+
+
+def test_a_slot_for_which_there_is_no_room_any_more_is_given_back(two):
+    slow = two.pace(0, "one")
+    slow.gate.clear()
+    given_back = []
+
+    def open_other(lane: int) -> None:
+        slow.gate.set()
+        if lane == 1:
+            given_back.append(eventually(lambda: slow.slots and slow.slots[0].ends))
+
+    two.todo["0"] = open_other
+    two.run(draws(2, "one", "two"), concurrency=1)
+
+    assert given_back == [True]
+    assert slow.slots[0].ends == ["given back"]
+    assert two.results == of(Result.MADE, 0, 1)
+
+
+def test_others_may_be_in_flight_while_a_picture_is_finished(world):
+    second = threading.Event()
+
+    def drawn(step: Step, request: str, outcome: Outcome) -> Finished:
+        assert step.name != "0" or second.wait(SECONDS)
+        return World.drawn(world, step, request, outcome)
+
+    world.drawn = drawn
+    world.todo["1"] = lambda _: second.set()
+    world.run(draws(2), concurrency=1)
+
+    assert world.results == of(Result.MADE, 0, 1)
+
+
+def test_nothing_is_sent_until_a_failure_is_judged(world):
+    second = threading.Event()
+
+    def drawn(step: Step, request: str, outcome: Outcome) -> Finished:
+        second.wait(0.05)
+        return World.drawn(world, step, request, outcome)
+
+    world.drawn = drawn
+    world.todo = {"0": DOWN, "1": lambda _: second.set()}
+    world.run(draws(2), concurrency=1, fail_fast=True)
+
+    assert world.results == of(Result.FAILED, 0) | of(Result.NOT_SENT, 1)
 
 
 def test_a_slot_that_has_grown_old_is_given_back_for_a_new_one(world):
@@ -1040,11 +1176,9 @@ def test_a_slot_that_came_too_late_for_any_picture_is_given_back(two):
     two.pace(0, "one").gate.clear()
     two.run(draws(3, "one", "two"), concurrency=2)
     two.pace(0, "one").gate.set()
-    for _ in range(100):
-        if two.paces[0, "one"].slots and two.paces[0, "one"].slots[0].ends:
-            break
-        threading.Event().wait(0.01)
+    slots = two.paces[0, "one"].slots
 
+    assert eventually(lambda: slots and slots[0].ends)
     assert two.slots == {("accepted",): 3, ("given back",): 1}
 
 
@@ -1100,6 +1234,7 @@ ENDS = {
     "lost": LOST,
     "down": DOWN,
     "denied": DENIED,
+    "used up": QUOTA_ENDED,
     "blocked": BLOCKED,
     "rescued": StorageError("Saved.", code="rescued"),
 }

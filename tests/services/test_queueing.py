@@ -102,6 +102,38 @@ def test_dropping_takes_out_everything_that_is_left():
     assert (queue.has(A), queue.export(), queue.draw(A)) == (False, None, None)
 
 
+def test_a_picture_that_was_surely_not_drawn_goes_first_by_what_is_left_to_it():
+    queue = Queue([draw("1", "a", "b"), draw("2", "a", "b")])
+    first = queue.draw(A)
+    assert not queue.is_only(A, first)
+    queue.close(0)
+
+    assert queue.put_back(first) == [B]
+    assert queue.is_only(B, first)
+    assert queue.is_only(A, first) is False
+    assert all_by(queue, B) == ["1", "2"]
+
+
+def test_a_picture_without_a_way_is_not_put_back():
+    queue = Queue([draw("1", "a", "b")])
+    first = queue.draw(B)
+    queue.close(0)
+    queue.close(1)
+
+    assert queue.put_back(first) == []
+    assert queue.is_only(B, first)
+    assert queue.drop() == []
+
+
+def test_a_picture_with_one_way_may_be_put_back_on_it():
+    queue = Queue([draw("1", "a")])
+    first = queue.draw(A)
+
+    assert queue.is_only(A, first)
+    assert queue.put_back(first) == [A]
+    assert queue.draw(A) is first
+
+
 deployments = st.lists(st.sampled_from("ab"), min_size=2, max_size=2).map(tuple)
 operations = st.one_of(
     st.tuples(st.just("draw"), st.integers(0, 1), st.sampled_from("ab")),
