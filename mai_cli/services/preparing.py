@@ -111,7 +111,9 @@ def prepare(
     fragments = lock_file.read_fragments()
     paths = paths_of(wanted, base).union(*(paths_of((), lock) for lock in fragments.values()))
     digests = digest(manifest.folder, paths)
-    lock = fold(base, fragments, wanted, digests)
+    # Also of what this run is not about: the lock that it writes is that of the whole manifest.
+    asked = wanted if selection.is_whole or not fragments else ordering.want(manifest.name, assets)
+    lock = fold(base, fragments, asked, digests)
     steps = plan(wanted, lock, digests, look, wishes, is_whole=selection.is_whole)
     return Prepared(BatchPlan(manifest.name, steps), wanted, base, lock, fragments, digests)
 

@@ -40,6 +40,7 @@ from mai_cli.services.finishing import Finished
 from mai_cli.services.generation import Generation, Order
 from mai_cli.services.lining import FRESH_SECONDS
 from mai_cli.services.outputs import Target, Targets
+from mai_cli.services.queueing import Queue, Route
 
 MANIFEST = "/site/assets.toml"
 ENDPOINT = Endpoint("https://contoso.services.ai.azure.com")
@@ -342,6 +343,13 @@ def wait_for(thing: threading.Event | threading.Barrier) -> Callable[..., None]:
     return wait
 
 
+def eventually(holds: Callable[[], object]) -> bool:
+    deadline = time.monotonic() + SECONDS
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return bool(holds())
+
+
 def of(result: Result, *names: object) -> dict[str, str]:
     return {str(name): str(result) for name in names}
 
@@ -630,19 +638,68 @@ def test_a_quota_that_is_used_up_for_too_long_closes_its_deployment_only(two):
     ]
 
 
-def test_a_picture_that_would_go_to_another_lane_is_not_sent_after_a_stop(two):
+def test_a_lane_that_is_not_let_in_is_closed_for_all_of_its_deployments(two):
+    two.pace(0, "other").gate.clear()
+    two.pace(1, "closed").error = DOWN
+    two.todo = {"0": lambda lane: DENIED if lane == 0 else None}
+    two.watch = lambda ended: ended.name == "0" and two.pace(0, "other").gate.set()
+    two.run([draw("0", "one", "two"), draw("other", "other", "closed")])
+
+    assert two.results == of(Result.MADE, 0) | of(Result.NOT_SENT, "other")
+
+
+def test_a_picture_goes_to_the_other_lane_even_if_that_had_nothing_left_to_do(two):
     two.pace(1, "two").gate.clear()
-    batch = two.batch()
+
+    def refuse(lane: int) -> MaiError | None:
+        two.pace(1, "two").gate.set()
+        time.sleep(0.1)  # the other lane finds nothing
+        return DENIED if lane == 0 else None
+
+    two.todo = {"0": refuse}
+    two.run(draws(1, "one", "two"), exporters=0)
+
+    assert two.results == of(Result.MADE, 0)
+    assert [(name, lane) for name, lane, _ in two.sent] == [("0", 0), ("0", 1)]
+
+
+def test_that_others_take_over_is_told_once(two):
+    two.pace(1, "two").gate.clear()
+    both = threading.Barrier(2)
+
+    def refuse(lane: int) -> MaiError | None:
+        if lane == 0:
+            both.wait(SECONDS)
+            two.pace(1, "two").gate.set()
+        return DENIED if lane == 0 else None
+
+    two.todo = {"0": refuse, "1": refuse}
+    two.run(draws(2, "one", "two"), concurrency=3)
+
+    assert two.results == of(Result.MADE, 0, 1)
+    assert two.told == ["No. The other profiles take over."]
+
+
+def test_a_picture_that_would_go_to_another_lane_is_not_sent_after_a_stop(two, monkeypatch):
+    def put_back_late(queue: Queue, step: Step) -> list[Route]:
+        time.sleep(0.05)
+        return put_back(queue, step)
+
+    put_back = Queue.put_back
+    monkeypatch.setattr(Queue, "put_back", put_back_late)
+    two.pace(1, "two").gate.clear()
+    batch = two.batch(concurrency=1)
 
     def refuse(_lane: int) -> MaiError:
         batch.drain()
+        assert eventually(lambda: len(two.ended) == 2)
         return DENIED
 
-    two.todo = {"0": refuse}
+    two.todo = {f"{number}": refuse for number in range(3)}
     two.run(draws(3, "one", "two"), batch)
 
+    assert two.results == of(Result.NOT_SENT, 0, 1, 2)
     assert names(two.ended) == ["0", "1", "2"]
-    assert two.results["0"] == "not_sent"
 
 
 def test_every_picture_has_its_chance_whatever_becomes_of_the_others(world):
@@ -996,10 +1053,15 @@ def test_whoever_waits_for_a_quota_is_no_failure_when_the_run_is_stopped(world):
 
 
 def test_why_nothing_more_is_sent_is_told_once(world):
-    world.todo = {"0": BLOCKED, "1": lambda _: (world.hang(), BLOCKED)[1]}
+    both = threading.Barrier(2)
+    world.todo = {
+        "0": lambda _: (both.wait(SECONDS), BLOCKED)[1],
+        "1": lambda _: (both.wait(SECONDS), world.hang(), BLOCKED)[2],
+    }
     world.watch = lambda _: world.release.set()
-    world.run([*draws(2), export("a")], fail_fast=True)
+    world.run(draws(2), fail_fast=True)
 
+    assert world.results == of(Result.REFUSED, 0, 1)
     assert world.told == [DANGER]
 
 
@@ -1077,13 +1139,6 @@ def test_a_slot_that_was_waited_for_is_used_if_it_is_fresh(world):
     assert world.slots == {("accepted",): 1}
 
 
-def eventually(holds: Callable[[], object]) -> bool:
-    deadline = time.monotonic() + SECONDS
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return bool(holds())
-
-
 def test_no_slot_is_taken_while_there_is_no_room(world):
     seen = []
 
@@ -1152,6 +1207,15 @@ def test_a_slot_that_has_grown_old_is_given_back_for_a_new_one(world):
     world.run(draws(2), concurrency=1)
 
     assert world.slots == {("given back",): 2, ("accepted",): 2}
+
+
+def test_a_picture_that_fails_after_it_waited_again_leaves_room_to_others(world):
+    answers = [DOWN, QUOTA, QUOTA]
+    world.todo["0"] = lambda _: answers.pop()
+    world.run(draws(3), concurrency=1, exporters=0)
+
+    assert world.results == of(Result.FAILED, 0) | of(Result.MADE, 1, 2)
+    assert world.slots == {("refused",): 2, ("ended",): 1, ("accepted",): 2}
 
 
 def test_a_stop_between_a_slot_and_its_request_sends_nothing(world):

@@ -170,6 +170,18 @@ def test_a_part_of_the_manifest_is_planned_with_the_whole_lock(site):
     assert caught.value.code == "bad_option"
 
 
+@pytest.mark.parametrize("patterns", [[], ["hero"]])
+def test_a_fragment_of_an_older_request_does_not_take_the_place_of_what_is_asked_for(
+    site, patterns
+):
+    site.lock = {"fox": locked("fox.png", request="another fox")}
+    site.fragments = {"1-of-1.json": {"fox": locked("fox.png", request="an older fox")}}
+
+    prepared = site.prepare(HERO, FOX, selection=Selection(patterns))
+
+    assert prepared.lock == site.lock
+
+
 def test_a_job_keeps_its_own_part_of_the_lock(site):
     site.lock = {name: locked() for name in ("hero", "fox", "old", "older", "oldest")}
     prepared = site.prepare(HERO, FOX)
