@@ -258,7 +258,8 @@ class Batch:
         except MaiError as error:
             finished = Finished(Ended(step.name, Result.FAILED, error=error))
         failure = finished.ended.error
-        if failure is not None and self._is_left_to_others(queue, route, step, failure):
+        is_free = finished.ended.cost_usd is not None  # else an earlier answer was lost
+        if failure and is_free and self._is_left_to_others(queue, route, step, failure):
             return
         self._count(finished.ended)
         self._judge(finished.ended)
