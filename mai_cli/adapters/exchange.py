@@ -29,7 +29,7 @@ class Exchange:
         """Take an event. Source: https://www.encode.io/httpcore/extensions/#trace."""
         if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
             self._socket = info["return_value"].get_extra_info("socket")
-            if self.timed_out or self.was_stopped:
+            if self.was_cut:
                 self._cut()
         elif event.endswith(".send_request_headers.started"):
             # A proxy's CONNECT is traced too, and carries no request for a picture.
@@ -37,6 +37,11 @@ class Exchange:
             self.went_out = self.went_out or method != b"CONNECT"
         elif event.endswith(".send_request_body.failed"):
             self.went_out, self.was_torn = False, True  # nothing is drawn from half a request
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether this side has hung up."""
+        return self.timed_out or self.was_stopped
 
     @property
     def tls_version(self) -> str | None:

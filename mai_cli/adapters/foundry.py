@@ -10,7 +10,7 @@ import json
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from socket import gaierror
@@ -223,8 +223,7 @@ class Foundry:
         picture = scan.finish()
         if picture is not None:
             return Answer(picture, _usage(envelope), request_id)
-        was_cut = exchange.timed_out or exchange.was_stopped
-        if was_cut or isinstance(broken, httpx.RequestError):
+        if exchange.was_cut or isinstance(broken, httpx.RequestError):
             raise self._lost(exchange, request_id)
         if broken is not None and not body.had_picture:
             raise _unusable("no_picture", f"an answer that cannot be read: {broken}", request_id)
@@ -241,13 +240,11 @@ class Foundry:
     ) -> MaiError:
         """What an answer that is not a success means."""
         body = bytearray()
-        try:
+        with suppress(httpx.RequestError):  # the status says enough
             for piece in response.iter_bytes():
                 body += piece[:MAX_ERROR_BYTES]
                 if len(body) >= MAX_ERROR_BYTES:
                     break
-        except httpx.RequestError:
-            pass  # the status says enough
         error = error_of(
             response.status_code, bytes(body), response.headers.get("retry-after"), _secret(signed)
         )
