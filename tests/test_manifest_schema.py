@@ -25,11 +25,13 @@ def is_valid(manifest: object) -> bool:
 def is_built(manifest: object, folder: Path) -> bool:
     file = folder / "assets.json"
     file.write_text(json.dumps(manifest))
+    mistakes = []
     try:
-        build_assets(read_manifest(file, None, None), allow_outside=False, read_prompt=str)
+        read = read_manifest(file, None, None)
     except UsageError:
         return False
-    return True
+    build_assets(read, mistakes, allow_outside=False, read_prompt=str)
+    return not mistakes
 
 
 def with_asset(**values) -> dict:

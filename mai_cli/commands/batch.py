@@ -264,7 +264,7 @@ def batch(
         terms = work.terms(book, retry_lost=retry_lost, fail_fast=fail_fast)
         running = work.batch(book, prepared, terms, shard=selection.shard, max_images=max_images)
         summary = Summary.of(prepared.plan, is_full=json or junit is not None)
-        failure = _watch(parts.output, summary, work.endings(running, prepared, selection))
+        failure = _watch(parts.output, summary, work.endings(running, book, prepared, selection))
         if selection.is_whole:
             work.forget(book, prepared)
         summary.end(failure, parts.stops.number, monotonic() - started)

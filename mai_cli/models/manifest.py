@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from mai_cli.models.recipe import Recipe
+
+_NONE: Mapping[str, object] = MappingProxyType({})  # for thousands of assets
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Asset:
     model: str | None = None
     background: str | None = None
     web_grounding: bool = False
-    params: Mapping[str, object] = field(default_factory=dict)
+    params: Mapping[str, object] = field(default_factory=lambda: _NONE)
     tags: tuple[str, ...] = ()
     alt: str | None = None
 

@@ -1,5 +1,6 @@
 """The parts of a batch: what reads a manifest, plans, and draws with several profiles at once."""
 
+import gc
 import os
 import sys
 import threading
@@ -15,7 +16,7 @@ from mai_cli.parts.drawing import Drawing, budget
 
 if TYPE_CHECKING:
     from mai_cli.models.batch import BatchPlan, Ended, Summary
-    from mai_cli.models.manifest import Asset, Manifest
+    from mai_cli.models.manifest import Asset, Manifest, Mistake
     from mai_cli.models.settings import Settings
     from mai_cli.parts import Parts
     from mai_cli.parts.access import Access
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 STDIN_NAME = "mai"
 """Of the lock where the manifest comes from standard input."""
 
+REQUEST_OBJECTS = 2_000
+"""So many new ones while it runs before Python looks for cycles: those of about 15 requests."""
+
 _STOPPING = (
     "Stopping: nothing new is sent, and what is in flight is waited for. Once more gives it up."
 )
@@ -43,6 +47,7 @@ class BatchParts:
         self._accesses = accesses
         self._stopping = threading.Event()
         self._silence = ""
+        self._lock_files: dict[tuple[Path, Shard | None], LockFile] = {}
         if parts.is_on_github:
             # What servers and manifests say must not command the runner, which reads it all.
             self._silence = os.urandom(16).hex()
@@ -72,14 +77,21 @@ class BatchParts:
     def assets(self, manifest: "Manifest", *, allow_outside: bool) -> "list[Asset]":
         """The pictures that ``manifest`` describes."""
         from mai_cli.services.assets import build_assets
+        from mai_cli.services.preparing import refuse
         from mai_cli.stores.prompts import read_prompt
 
-        return build_assets(
+        mistakes: list[Mistake] = []
+        assets = build_assets(
             manifest,
+            mistakes,
             allow_outside=allow_outside,
             read_prompt=lambda path: read_prompt(str(path), None),
             private=self._settings.private,
         )
+        if mistakes:
+            gallery = self._settings.gallery
+            refuse(manifest, assets, mistakes, ordering=self.ordering, gallery=gallery)
+        return assets
 
     @cached_property
     def ordering(self) -> "Ordering":
@@ -94,10 +106,13 @@ class BatchParts:
         )
 
     def lock_file(self, manifest: "Manifest", shard: "Shard | None") -> "LockFile":
-        """The lock beside ``manifest``."""
+        """The lock beside ``manifest``; the same each time."""
         from mai_cli.stores.lock_file import LockFile
 
-        return LockFile(_path_of(manifest), str(shard) if shard else None)
+        path = _path_of(manifest)
+        if (path, shard) not in self._lock_files:
+            self._lock_files[path, shard] = LockFile(path, str(shard) if shard else None)
+        return self._lock_files[path, shard]
 
     def prepare(
         self,
@@ -272,7 +287,7 @@ class BatchParts:
         )
 
     def endings(
-        self, batch: "Batch", prepared: "Prepared", selection: "Selection"
+        self, batch: "Batch", manifest: "Manifest", prepared: "Prepared", selection: "Selection"
     ) -> "Generator[Ended]":
         """Carry out the plan, and show how far it is; Ctrl-C drains it, and then gives it up."""
 
@@ -280,10 +295,11 @@ class BatchParts:
             self._parts.output.note(_STOPPING)
             batch.drain()
 
-        with self._parts.stops.counted(drain, batch.abort):
-            steps, lock = prepared.plan.steps, prepared.lock_of(selection)
-            with closing(batch.run(steps, lock)) as endings:
-                yield from self._watched(endings, len(prepared.wanted))
+        self.lock_file(manifest, selection.shard).hold(prepared.lock_of(selection))
+        _collect_often()
+        running = closing(batch.run(prepared.plan.steps))
+        with self._parts.stops.counted(drain, batch.abort), running as endings:
+            yield from self._watched(endings, len(prepared.wanted))
 
     def _watched(self, endings: "Iterable[Ended]", total: int) -> "Iterator[Ended]":
         """A bar for a person, else a line at times."""
@@ -322,6 +338,12 @@ class BatchParts:
         self._parts.output.commands([f"::{self._silence}::", *annotations])
         if (path := self._parts.step_summary) and (reason := append_step_summary(path, summary)):
             self._parts.output.note(f"The step summary could not be written: {reason}.")
+
+
+def _collect_often() -> None:
+    """Keep memory small over thousands of requests, each of which leaves cycles behind."""
+    gc.freeze()  # the plan, which stays
+    gc.set_threshold(REQUEST_OBJECTS)
 
 
 def _path_of(manifest: "Manifest") -> Path:

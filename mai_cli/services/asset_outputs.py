@@ -55,6 +55,7 @@ class Outputs:
         self._allow_outside = allow_outside
         self._real: dict[str, str] = {}
         self._folders: dict[str, _Folder] = {}
+        self._recipes: dict[Recipe, Recipe] = {}
         self._owners: dict[str, tuple[Asset, AssetOutput]] = {}
 
     def read(
@@ -85,6 +86,7 @@ class Outputs:
             problems += [(f"the output {quoted(name)} {what}", *hint) for what, *hint in found]
             return None
         relative = self._folder(name).relative
+        recipe = self._recipes.setdefault(recipe, recipe)  # thousands share a few
         return AssetOutput(f"{relative.rstrip('/')}/{base}" if relative else base, recipe)
 
     def claim(self, asset: Asset) -> Iterator[Mistake]:

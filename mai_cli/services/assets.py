@@ -13,7 +13,7 @@ from mai_cli.errors import UsageError
 from mai_cli.models.filling import Value, names_in
 from mai_cli.models.keys import did_you_mean
 from mai_cli.models.manifest import Asset, AssetOutput, Entry, Manifest, Mistake
-from mai_cli.models.mistakes import mistakes_error, quoted, shortened
+from mai_cli.models.mistakes import quoted, shortened
 from mai_cli.models.slug import slug
 from mai_cli.services import asset_values
 from mai_cli.services.asset_outputs import Outputs, Problem
@@ -30,6 +30,7 @@ NAME_DIGITS = 10
 
 def build_assets(
     manifest: Manifest,
+    mistakes: list[Mistake],
     *,
     allow_outside: bool,
     read_prompt: Callable[[Path], str],
@@ -37,14 +38,12 @@ def build_assets(
 ) -> list[Asset]:
     """The pictures that ``manifest`` describes, in its order.
 
-    ``read_prompt`` reads a file or raises ``UsageError``. Where ``private``, a name that is made
-    from a prompt has none of its words.
-
-    Raises:
-        UsageError: With every mistake of the manifest.
+    What is wrong is added to ``mistakes``, and such pictures are left out. ``read_prompt`` reads
+    a file or raises ``UsageError``. Where ``private``, a name that is made from a prompt has none
+    of its words.
     """
     building = _Building(manifest, read_prompt, allow_outside=allow_outside, private=private)
-    return building.build()
+    return building.build(mistakes)
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class _Building:
         self._mistakes: dict[Mistake, None] = {}
         self._in_defaults: set[tuple[str, ...]] = set()
 
-    def build(self) -> list[Asset]:
+    def build(self, mistakes: list[Mistake]) -> list[Asset]:
         assets: list[Asset] = []
         self._check_keys("defaults", self._manifest.defaults, DEFAULT_KEYS)
         variables = self._table(
@@ -96,9 +95,7 @@ class _Building:
                 what = f"with this there are more than {MAX_ASSETS:,} pictures"
                 self._report(_place(entry), what, "Split the manifest.")
                 break
-        self._mistakes |= dict.fromkeys(self._outputs.conflicts(assets))
-        if self._mistakes:
-            raise mistakes_error(self._manifest.name, list(self._mistakes))
+        mistakes += dict.fromkeys([*self._mistakes, *self._outputs.conflicts(assets)])
         return assets
 
     def _report(self, place: str, what: str, hint: str = "") -> None:
@@ -183,7 +180,7 @@ class _Building:
                 asset = self._asset(draft, described, number if count and count > 1 else None)
                 self._tell(draft, described)
                 if asset:
-                    yield asset, not draft.problems
+                    yield asset, bool(asset.prompt) and not draft.problems
 
     def _count(self, described: _Described, names: dict[str, Value]) -> int | None:
         if "count" not in described.values:

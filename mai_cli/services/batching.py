@@ -23,7 +23,7 @@ from mai_cli.errors import (
 )
 from mai_cli.models.batch import Action, Ended, Result, State, Step
 from mai_cli.models.endpoint import Endpoint
-from mai_cli.models.lock import Lock, LockedAsset
+from mai_cli.models.lock import Lock
 from mai_cli.models.manifest import Asset
 from mai_cli.models.request import ImageRequest
 from mai_cli.services.finishing import Finished, Finishing
@@ -45,8 +45,8 @@ _HALTING = ("rescued", "history_failed", "not_stored")
 class LockFile(Protocol):
     """Keeps the lock on disk."""
 
-    def write(self, lock: Lock, /) -> None:
-        """Put it there, whole or not at all."""
+    def change(self, changed: Lock, /) -> None:
+        """Put it there with what is changed, whole or not at all."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ class Batch:
         for lane in self._lanes:
             lane.hang_up()
 
-    def run(self, steps: Sequence[Step], lock: dict[str, LockedAsset]) -> Generator[Ended]:
-        """Do what ``steps`` say, yielding each asset as soon as ``lock``, on disk, knows of it.
+    def run(self, steps: Sequence[Step]) -> Generator[Ended]:
+        """Do what ``steps`` say, yielding each asset as soon as the lock on disk knows of it.
 
         Raises:
             UsageError: An output cannot be written; nothing was sent.
@@ -138,26 +138,24 @@ class Batch:
         self._start(queue)
         try:
             while work and (finished := self._next()) is not None:
-                yield from self._taken(finished, lock, queue, work)
+                yield from self._taken(finished, queue, work)
         except GeneratorExit:  # nobody listens any more; what is in flight is kept all the same
             self.drain()
             while work and (finished := self._next()) is not None:
-                self._taken(finished, lock, queue, work)
+                self._taken(finished, queue, work)
             raise
         yield from (_cut_off(step) for step in work.values())
         if self._problem:
             raise self._problem
 
     def _taken(
-        self,
-        finished: Sequence[Finished],
-        lock: dict[str, LockedAsset],
-        queue: Queue,
-        work: dict[str, Step],
+        self, finished: Sequence[Finished], queue: Queue, work: dict[str, Step]
     ) -> list[Ended]:
-        """Take what is finished into ``lock`` and out of ``work``; what has ended with that."""
+        """Take what is finished into the lock, out of ``work``; what has ended with that."""
+        changed = {one.ended.name: one.locked for one in finished if one.locked}
         try:
-            self._keep(lock, finished)
+            if changed:
+                self._lock_file.change(changed)
         except StorageError as error:
             self._problem = self._problem or error
             self.drain()
@@ -183,12 +181,6 @@ class Batch:
             if not event:  # a stop
                 break
         return finished
-
-    def _keep(self, lock: dict[str, LockedAsset], finished: Sequence[Finished]) -> None:
-        changed = {one.ended.name: one.locked for one in finished if one.locked}
-        if changed:
-            lock.update(changed)
-            self._lock_file.write(lock)
 
     def _start(self, queue: Queue) -> None:
         """Start the threads; they end with the process, whatever they wait for."""

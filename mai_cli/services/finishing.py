@@ -46,7 +46,7 @@ class Finishing:
         self._exporter = exporter
         self._history = history
         self._digest = digest
-        self._lock = dict(lock)
+        self._lock = lock
         self._digests = digests
         self._metadata = metadata
 

@@ -50,15 +50,15 @@ class Ordering:
         self._glimpsed: dict[Path, Reference] = {}
         self._read: dict[Path, Reference] = {}
 
-    def want(self, name: str, assets: Sequence[Asset]) -> list[Wanted]:
-        """What the ``assets`` of the manifest ``name`` ask for.
+    def want(self, assets: Sequence[Asset], mistakes: list[Mistake]) -> list[Wanted]:
+        """What ``assets`` ask for.
+
+        What is wrong is added to ``mistakes``: what a model does not offer, a missing reference.
 
         Raises:
-            UsageError: With every mistake: what a model does not offer, or a missing reference.
             ConfigError: No deployment is named, or a setting is wrong.
         """
         wanted = []
-        mistakes = []
         for asset in assets:
             try:
                 requests = self._requests(asset, self._glimpse)
@@ -70,8 +70,6 @@ class Ordering:
                 deployments = tuple(intern(request.deployment) for request in requests)
                 cost = requests[0].estimated_cost
                 wanted.append(Wanted(asset, digests, deployments, cost))
-        if mistakes:
-            raise mistakes_error(name, mistakes)
         return wanted
 
     def see_references(self, name: str, assets: Sequence[Asset]) -> None:

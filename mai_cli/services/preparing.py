@@ -1,12 +1,13 @@
 """From a manifest to a plan: everything that is read before anything is done."""
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from posixpath import dirname
-from typing import Protocol
+from typing import NoReturn, Protocol
 
-from mai_cli.errors import UsageError
+from mai_cli.errors import ConfigError, UsageError
 from mai_cli.models.batch import Action, BatchPlan, State
 from mai_cli.models.lock import Lock, LockedAsset, LockedOutput
 from mai_cli.models.manifest import Asset, Manifest, Mistake
@@ -32,8 +33,15 @@ class LockFile(Protocol):
     def read_fragments(self) -> dict[str, Lock]:
         """What the jobs of sharded runs have left, by name."""
 
+    @property
+    def names(self) -> Collection[str]:
+        """The assets that it knows after a run."""
+
     def write(self, lock: Lock, /) -> None:
         """Put it there."""
+
+    def drop(self, names: Collection[str], /) -> None:
+        """Put it there without these."""
 
     def remove_fragments(self, names: Collection[str], /) -> None:
         """Forget those that the lock has taken in."""
@@ -44,7 +52,7 @@ class Prepared:
     """A plan with all that it was made from.
 
     ``base`` is the lock as it is on disk, ``lock`` has the fragments of these names folded in, and
-    changes as the run goes on.
+    is without what was pruned.
     """
 
     plan: BatchPlan
@@ -105,21 +113,59 @@ def prepare(
         UsageError: The manifest, the lock or the selection has mistakes.
         ConfigError: A setting is missing or wrong, or the history cannot be read.
     """
-    wanted = ordering.want(manifest.name, selection.of(assets))
-    _check_gallery(manifest, [want.asset for want in wanted], gallery)
+    mistakes: list[Mistake] = []
+    wanted = _want(manifest, selection.of(assets), mistakes, ordering, gallery)
+    _check(manifest, mistakes)
     base = lock_file.read()
     fragments = lock_file.read_fragments()
     paths = paths_of(wanted, base).union(*(paths_of((), lock) for lock in fragments.values()))
     digests = digest(manifest.folder, paths)
-    # Also of what this run is not about: the lock that it writes is that of the whole manifest.
-    asked = wanted if selection.is_whole or not fragments else ordering.want(manifest.name, assets)
+    asked = wanted
+    if fragments and not selection.is_whole:
+        # Also of what this run is not about: it writes the lock of the whole manifest.
+        asked = ordering.want(assets, mistakes)
+        _check(manifest, mistakes)
     lock = fold(base, fragments, asked, digests)
     steps = plan(wanted, lock, digests, look, wishes, is_whole=selection.is_whole)
     return Prepared(BatchPlan(manifest.name, steps), wanted, base, lock, fragments, digests)
 
 
-def _check_gallery(manifest: Manifest, assets: Sequence[Asset], gallery: Path) -> None:
-    """See that no output would stand among the masters, which nothing may replace."""
+def _check(manifest: Manifest, mistakes: Sequence[Mistake]) -> None:
+    if mistakes:
+        raise mistakes_error(manifest.name, mistakes)
+
+
+def refuse(
+    manifest: Manifest,
+    assets: Sequence[Asset],
+    mistakes: list[Mistake],
+    *,
+    ordering: Ordering,
+    gallery: Path,
+) -> NoReturn:
+    """Refuse a manifest for ``mistakes``, and for all that is wrong with its other ``assets``.
+
+    Raises:
+        UsageError: With every mistake.
+    """
+    with suppress(ConfigError):  # that is told once the manifest has no mistakes
+        _want(manifest, assets, mistakes, ordering, gallery)
+    raise mistakes_error(manifest.name, mistakes)
+
+
+def _want(
+    manifest: Manifest,
+    assets: Sequence[Asset],
+    mistakes: list[Mistake],
+    ordering: Ordering,
+    gallery: Path,
+) -> list[Wanted]:
+    mistakes += _in_gallery(manifest, assets, gallery)
+    return ordering.want(assets, mistakes)
+
+
+def _in_gallery(manifest: Manifest, assets: Sequence[Asset], gallery: Path) -> list[Mistake]:
+    """Outputs that would stand among the masters, which nothing may replace."""
     masters = resolved(gallery)
     outputs = [(asset, output.path) for asset in assets for output in asset.outputs]
     closed = set()
@@ -127,7 +173,7 @@ def _check_gallery(manifest: Manifest, assets: Sequence[Asset], gallery: Path) -
         folder = resolved(manifest.folder / name)
         if masters in (folder, *folder.parents):
             closed.add(name)
-    mistakes = [
+    return [
         Mistake(
             f"{asset.place} ({asset.name})",
             f"the output {path} is in the gallery, which is for masters",
@@ -136,8 +182,6 @@ def _check_gallery(manifest: Manifest, assets: Sequence[Asset], gallery: Path) -
         for asset, path in outputs
         if dirname(path) in closed
     ]
-    if mistakes:
-        raise mistakes_error(manifest.name, mistakes)
 
 
 def tidy(
@@ -218,23 +262,16 @@ def forget(prepared: Prepared, lock_file: LockFile) -> None:
     """
     wanted = {want.asset.name: want for want in prepared.wanted}
     named = {output.path for want in prepared.wanted for output in want.asset.outputs}
-    unmade = {
-        digest
-        for name, want in wanted.items()
-        if name not in prepared.lock
-        for digest in want.digests
-    }
-    gone = [
+    unmade = {digest for name in wanted.keys() - lock_file.names for digest in wanted[name].digests}
+    gone = {
         name
         for name, locked in prepared.lock.items()
         if name not in wanted
         and locked.request not in unmade
         and not any(prepared.digests.get(path) for path in locked.outputs if path not in named)
-    ]
-    for name in gone:
-        del prepared.lock[name]
+    }
     if gone:
-        lock_file.write(prepared.lock)
+        lock_file.drop(gone)
 
 
 def _prune(

@@ -18,7 +18,8 @@ from mai_cli.models.answer import Answer
 class Patience:
     """How often and how long a request is asked again; seconds.
 
-    A quota recovers within minutes, so it is worth more attempts than a service that fails.
+    A quota recovers within minutes, so it is worth more attempts than a service that fails; each
+    is counted by itself.
     """
 
     attempts_for_quota: int = 8
@@ -27,19 +28,19 @@ class Patience:
     first_wait: float = 1.0
     longest_wait: float = 60.0
 
-    def is_over(self, error: MaiError, attempts: int) -> bool:
-        """Whether ``error`` ends it, after the given number of attempts."""
+    def is_over(self, error: MaiError, failed: int) -> bool:
+        """Whether ``error`` ends it, after so many attempts that failed for a reason like it."""
         most = {Retry.LATER: self.attempts_for_quota, Retry.SOON: self.attempts}
-        return attempts >= most.get(error.retry, 0)
+        return failed >= most.get(error.retry, 0)
 
-    def wait(self, error: MaiError, attempts: int, jitter: Callable[[], float]) -> float:
-        """How long to wait after the given number of attempts.
+    def wait(self, error: MaiError, failed: int, jitter: Callable[[], float]) -> float:
+        """How long to wait after so many of them.
 
         As long as the service says, else twice as long each time, between half and all of it.
         """
         if error.wait_seconds is not None:
             return error.wait_seconds
-        longest: float = min(self.longest_wait, self.first_wait * 2 ** (attempts - 1))
+        longest: float = min(self.longest_wait, self.first_wait * 2 ** (failed - 1))
         return longest * (0.5 + jitter() / 2)
 
 
@@ -113,7 +114,7 @@ def ask(
             it was not sent.
     """
     waited = closed = 0.0
-    renewed = False
+    failed = dict.fromkeys(Retry, 0)
     while True:
         slot = pace.turn(patience.max_wait - waited + closed)
         try:
@@ -126,13 +127,13 @@ def ask(
         except MaiError as error:
             told = _end(slot, error)
             closed = told or 0.0
-            if error.retry is Retry.WITH_FRESH_TOKEN and not renewed:
-                renewed = True
+            failed[error.retry] += 1
+            if error.retry is Retry.WITH_FRESH_TOKEN and failed[error.retry] == 1:
                 steps.pause(error)
                 tell("The sign-in was not accepted. Trying once more with a fresh token.")
                 continue
-            wait = patience.wait(error, attempts.count, jitter) if told is None else told
-            if patience.is_over(error, attempts.count) or waited + wait > patience.max_wait:
+            wait = patience.wait(error, failed[error.retry], jitter) if told is None else told
+            if patience.is_over(error, failed[error.retry]) or waited + wait > patience.max_wait:
                 raise
             waited += wait
             steps.pause(error)

@@ -6,7 +6,7 @@ its own, ``assets.lock.d/2-of-4.json``, which a later run folds in.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -39,7 +39,8 @@ class LockFile:
         self.path = path.with_name(f"{path.stem}.lock.json")
         self._fragments = path.with_name(f"{path.stem}.lock.d")
         self._target = self._fragments / f"{shard}.json" if shard else self.path
-        self._texts: dict[str, tuple[LockedAsset, bytes]] = {}
+        self._held: Lock = {}
+        self._texts: dict[str, bytes] = {}
 
     def read(self) -> Lock:
         """What the lock itself says; nothing where there is none.
@@ -57,17 +58,51 @@ class LockFile:
         """
         return {path.name: _read(path, self._manifest) for path in self._fragment_paths()}
 
-    def write(self, lock: Lock) -> None:
-        """Put ``lock`` on disk, whole or not at all.
+    @property
+    def names(self) -> Collection[str]:
+        """The assets that it knows of since :meth:`hold`."""
+        return self._held.keys() | self._texts.keys()
 
-        The text of an asset is made once: a batch writes after each of thousands.
+    def hold(self, lock: Lock) -> None:
+        """Take over ``lock``, to be changed asset by asset; nothing is written yet."""
+        self._held, self._texts = lock, {}
+
+    def change(self, changed: Lock) -> None:
+        """Put what it holds on disk with what is ``changed``, whole or not at all.
+
+        Of that only the text is kept: a batch writes all after each of thousands.
+
+        Raises:
+            StorageError: It cannot be written; the old one is as before. What is changed is held
+                all the same, for the next time.
+        """
+        self._texts.update((name, _text(asset)) for name, asset in changed.items())
+        self._put()
+
+    def drop(self, names: Collection[str]) -> None:
+        """Put what it holds on disk without these.
 
         Raises:
             StorageError: It cannot be written; the old one is as before.
         """
+        self._held = {name: asset for name, asset in self._held.items() if name not in names}
+        for name in names:
+            self._texts.pop(name, None)
+        self._put()
+
+    def write(self, lock: Lock) -> None:
+        """Put ``lock`` on disk, whole or not at all.
+
+        Raises:
+            StorageError: It cannot be written; the old one is as before.
+        """
+        self.hold(lock)
+        self._put()
+
+    def _put(self) -> None:
         try:
             atomic.make_folder(self._target.parent)
-            atomic.write(self._target, *self._pieces(lock), mode=MODE)
+            atomic.write(self._target, *self._pieces(), mode=MODE)
         except OSError as error:
             raise StorageError(
                 f"The lock {self._target} cannot be written: {error.strerror}.",
@@ -91,19 +126,23 @@ class LockFile:
             return []
         return sorted(found, key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)])
 
-    def _pieces(self, lock: Lock) -> Iterator[bytes]:
-        """The text of ``lock``; not joined, for there may be megabytes of it."""
+    def _pieces(self) -> Iterator[bytes]:
+        """The whole text; not joined, for there may be megabytes of it."""
         head = json.dumps({"schema": SCHEMA, "manifest": self._manifest}, indent=2)
         yield f'{head[:-2]},\n  "assets": {{'.encode()
-        for number, (name, asset) in enumerate(sorted(lock.items())):
-            known = self._texts.get(name)
-            if known is None or known[0] is not asset:
-                text = json.dumps({name: to_json(asset)}, indent=2, ensure_ascii=False)
-                known = asset, "\n".join(f"  {line}" for line in text.split("\n")[1:-1]).encode()
-                self._texts[name] = known
+        names = sorted(self.names)
+        for number, name in enumerate(names):
+            if name not in self._texts:
+                self._texts[name] = _text(self._held[name])
             yield b",\n" if number else b"\n"
-            yield known[1]
-        yield b"\n  }\n}\n" if lock else b"}\n}\n"
+            yield f"    {json.dumps(name, ensure_ascii=False)}: ".encode()
+            yield self._texts[name]
+        yield b"\n  }\n}\n" if names else b"}\n}\n"
+
+
+def _text(asset: LockedAsset) -> bytes:
+    text = json.dumps(to_json(asset), indent=2, ensure_ascii=False)
+    return text.replace("\n", "\n    ").encode()
 
 
 def to_json(asset: LockedAsset) -> dict[str, object]:

@@ -618,6 +618,21 @@ def test_what_a_model_does_not_offer_is_told_for_all_assets_at_once(batch, found
     assert "\n  asset 2 (b): " in result.err
 
 
+def test_what_a_model_does_not_offer_is_told_with_the_mistakes_of_the_file(batch, foundry):
+    result = batch(
+        '[[assets]]\nname = "a"\nprompt = "x"\nsize = "4096x4096"\nimages = ["none.png"]\n'
+        '[[assets]]\nname = "b"\nprompt = "y"\ncolour = "red"\n'
+        '[[assets]]\nname = "c"\nprompt = "z"\nimages = ["none.png"]\n'
+    )
+
+    assert (result.code, foundry.received) == (2, [])
+    lines = result.err.splitlines()
+    assert lines[0] == "Error: assets.toml has 3 mistakes."
+    assert lines[1].startswith("  asset 2 (b): there is no key 'colour'.")
+    assert lines[2].startswith("  asset 1 (a): ")
+    assert "  asset 3 (c): The reference " in lines[3]
+
+
 def test_an_output_elsewhere_needs_leave(batch, tmp_path, foundry):
     text = '[[assets]]\nname = "a"\nprompt = "x"\noutput = "../public/a.png"\n'
     refused = batch(text, name="art/assets.toml")

@@ -97,16 +97,18 @@ def storm(folder: Path, count: int, seed: int) -> Storm:
 def fate(faults: Faults, prompt: str, first: int = 1) -> Fate:
     """What must become of a request whose first attempt has that number."""
     attempt = first
+    tries = Counter[bool]()
     while True:
-        fault, tries = faults.of(prompt, attempt), attempt - first + 1
+        fault = faults.of(prompt, attempt)
         if fault is Fault.FILTERED:
             return "refused", attempt
         if fault and fault.is_loss:
             return "unknown", attempt
         if not (fault and fault.is_transient):
             return "made", attempt
-        most = PATIENCE.attempts_for_quota if fault is Fault.BUSY else PATIENCE.attempts
-        if tries >= most:
+        is_busy = fault is Fault.BUSY
+        tries[is_busy] += 1
+        if tries[is_busy] >= (PATIENCE.attempts_for_quota if is_busy else PATIENCE.attempts):
             return "failed", attempt
         attempt += 1
 

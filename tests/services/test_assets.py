@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from mai_cli.errors import UsageError
 from mai_cli.models.filling import fill
-from mai_cli.models.manifest import Asset, AssetOutput, Entry, Manifest
+from mai_cli.models.manifest import Asset, AssetOutput, Entry, Manifest, Mistake
+from mai_cli.models.mistakes import mistakes_error
 from mai_cli.models.recipe import Recipe
 from mai_cli.services.asset_values import ASSET_KEYS, DEFAULT_KEYS
 from mai_cli.services.assets import MAX_ASSETS, build_assets
@@ -40,12 +41,17 @@ def build(
     read_prompt=no_files,
     private=False,
 ) -> list[Asset]:
-    return build_assets(
+    found: list[Mistake] = []
+    assets = build_assets(
         manifest(*entries, defaults=defaults, variables=variables, folder=folder),
+        found,
         allow_outside=allow_outside,
         read_prompt=read_prompt,
         private=private,
     )
+    if found:
+        raise mistakes_error("assets.toml", found)
+    return assets
 
 
 def mistakes(*entries, **options) -> list[str]:
@@ -540,10 +546,10 @@ def test_an_output_replaces_neither_a_reference_nor_the_manifest(tmp_path):
     ]
     named = Manifest("assets.png", tmp_path, [Entry(entry, "here") for entry in entries])
 
-    with pytest.raises(UsageError) as caught:
-        build_assets(named, allow_outside=False, read_prompt=no_files)
+    found: list[Mistake] = []
+    build_assets(named, found, allow_outside=False, read_prompt=no_files)
 
-    assert caught.value.details == [
+    assert [str(mistake) for mistake in found] == [
         "here: the output 'A.png' of 'a' is the reference picture 'a.png'. Rename the output.",
         "here: the output 'c.png' of 'a' is the reference picture 'b.png'. Rename the output.",
         "here: the output 'assets.png' of 'a' is the manifest itself. Rename the output.",
@@ -724,7 +730,7 @@ def test_the_same_manifest_gives_the_same_assets_in_every_format(entries):
     for format, text in texts.items():
         stdin = TextIOWrapper(BytesIO(text.encode()))
         read = read_manifest(None, format, stdin)
-        assets = build_assets(read, allow_outside=False, read_prompt=no_files)
+        assets = build_assets(read, [], allow_outside=False, read_prompt=no_files)
         found.append(
             [
                 (

@@ -1,7 +1,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -204,7 +204,7 @@ class World:
 
         def work() -> None:
             try:
-                for ended in batch.run(steps, self.lock):
+                for ended in batch.run(steps):
                     self.ended.append(ended)
                     self.watch(ended)
             except BaseException as error:  # noqa: BLE001 - raised below
@@ -291,11 +291,12 @@ class World:
             return Finished(Ended(step.name, Result.FAILED, error=error))
         return Finished(Ended(step.name, Result.RESTORED), self.locked(step, step.drawn.request))
 
-    def write(self, lock: dict[str, LockedAsset]) -> None:
+    def change(self, changed: Mapping[str, LockedAsset]) -> None:
         self.writes += 1
+        self.lock |= changed
         if self.lock_fails(self.writes):
             raise self.lock_errors.pop(0)
-        self.written = dict(lock)
+        self.written = dict(self.lock)
 
 
 @pytest.fixture
@@ -395,7 +396,7 @@ def test_what_nothing_is_done_about_comes_first_and_before_anything_is_sent(worl
         Step("old", State.LEFT_OVER, Action.PRUNE),
         Step("older", State.LEFT_OVER, Action.NONE),
     ]
-    endings = world.batch().run(steps, {})
+    endings = world.batch().run(steps)
     good, held, real = (next(endings) for _ in range(3))
 
     assert good == Ended("good", Result.UP_TO_DATE)
@@ -1003,15 +1004,14 @@ def test_whoever_stops_listening_lets_what_is_in_flight_be_kept(world):
         world.hang()
 
     world.todo = {f"{number}": hang for number in range(1, 9)}
-    lock = {}
-    endings = world.batch().run([*draws(9), Step("good", State.UP_TO_DATE, Action.NONE)], lock)
+    endings = world.batch().run([*draws(9), Step("good", State.UP_TO_DATE, Action.NONE)])
     assert (next(endings).name, next(endings).name) == ("good", "0")
     flying.wait(SECONDS)
     threading.Timer(0.05, world.release.set).start()
     endings.close()
 
-    assert lock.keys() == world.written.keys() == {name for name, _, _ in world.sent}
-    assert 2 <= len(lock) <= 3
+    assert world.written.keys() == {name for name, _, _ in world.sent}
+    assert 2 <= len(world.written) <= 3
     assert ("accepted",) in world.slots
 
 
@@ -1020,7 +1020,7 @@ def test_whoever_stops_listening_may_give_up_what_is_in_flight(world, monkeypatc
     flying = threading.Event()
     world.todo["1"] = lambda _: (flying.set(), world.hang())[1]
     batch = world.batch()
-    endings = batch.run(draws(2), {})
+    endings = batch.run(draws(2))
     next(endings)
     flying.wait(SECONDS)
     threading.Timer(0.05, batch.abort).start()
@@ -1030,7 +1030,7 @@ def test_whoever_stops_listening_may_give_up_what_is_in_flight(world, monkeypatc
 
 
 def test_whoever_stops_listening_before_anything_is_sent_waits_for_nothing(world):
-    endings = world.batch().run([*draws(9), Step("good", State.UP_TO_DATE, Action.NONE)], {})
+    endings = world.batch().run([*draws(9), Step("good", State.UP_TO_DATE, Action.NONE)])
     next(endings)
     endings.close()
 

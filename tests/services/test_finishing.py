@@ -475,16 +475,6 @@ def test_only_what_was_drawn_can_be_exported(site):
         site.finishing.export(drawing("hero.webp"))
 
 
-def test_the_lock_is_as_the_plan_found_it_whatever_comes_meanwhile(site):
-    site.put(old_webp=b"old")
-    site.lock = {"hero": locked("old.webp", request="B", master="old")}
-    finishing = site.finishing
-    site.lock["hero"] = locked()
-    outcome = Outcome(replace(site.record, exports=[]), site.master)
-
-    assert finishing.drawn(drawing("hero.webp"), "A", outcome).locked == locked("old.webp")
-
-
 def test_an_output_that_cannot_be_made_is_told_with_why(site):
     site.fails["webp"] = ValueError("takes more than 3 kB")
     finished = site.finishing.export(exporting(site, "hero.webp"))

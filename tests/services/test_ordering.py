@@ -7,7 +7,7 @@ import pytest
 
 from mai_cli.errors import ConfigError, UsageError
 from mai_cli.models.catalogue import Model, find
-from mai_cli.models.manifest import Asset, AssetOutput
+from mai_cli.models.manifest import Asset, AssetOutput, Mistake
 from mai_cli.models.recipe import Recipe
 from mai_cli.models.reference import Reference
 from mai_cli.models.request import ImageRequest
@@ -67,7 +67,7 @@ def refused(call, *args) -> UsageError:
 
 
 def test_an_asset_asks_for_what_the_settings_leave_open(shelf):
-    (wanted,) = shelf.ordering(HERE).want("assets.toml", [hero()])
+    (wanted,) = shelf.ordering(HERE).want([hero()], [])
     request = request_of()
 
     assert wanted == Wanted(hero(), (request.digest,), ("mai-image-26",), request.estimated_cost)
@@ -98,7 +98,7 @@ def test_everything_that_an_asset_says_is_asked_for(shelf):
 
 def test_each_profile_asks_its_own_deployment_and_the_first_tells_the_cost(shelf):
     ordering = shelf.ordering(THERE, HERE, THERE)
-    (wanted,) = ordering.want("assets.toml", [hero()])
+    (wanted,) = ordering.want([hero()], [])
     first, second = request_of("mai-image-25"), request_of()
 
     assert wanted == Wanted(
@@ -116,7 +116,7 @@ def test_what_the_first_profile_costs_is_the_estimate(shelf):
     known = request_of().estimated_cost
     orders = [(HERE, own), (own, HERE)]
 
-    costs = [shelf.ordering(*settings).want("assets.toml", [hero()]) for settings in orders]
+    costs = [shelf.ordering(*settings).want([hero()], []) for settings in orders]
 
     assert [cost.cost_usd for (cost,) in costs] == [known, None]
     assert known
@@ -137,10 +137,10 @@ def test_what_decides_on_a_picture_decides_on_its_digest(shelf):
     ]
     same = hero(AssetOutput("hero.png", Recipe("png")), name="other", tags=("x",), alt="A fox.")
 
-    digests = [wanted.digests for wanted in ordering.want("assets.toml", assets)]
+    digests = [wanted.digests for wanted in ordering.want(assets, [])]
 
     assert len(set(digests)) == len(assets)
-    assert ordering.want("assets.toml", [same])[0].digests == digests[0]
+    assert ordering.want([same], [])[0].digests == digests[0]
 
 
 def test_a_reference_counts_by_its_content_and_is_looked_at_once(shelf):
@@ -149,7 +149,7 @@ def test_a_reference_counts_by_its_content_and_is_looked_at_once(shelf):
     ordering = shelf.ordering(HERE, THERE)
     assets = [hero(images=(path,)) for path in (SKETCH, SKETCH, copy)]
 
-    first, second, third = ordering.want("assets.toml", assets)
+    first, second, third = ordering.want(assets, [])
 
     assert first.digests == second.digests == third.digests
     assert shelf.seen == {("digest", SKETCH): 1, ("digest", copy): 1}
@@ -158,7 +158,7 @@ def test_a_reference_counts_by_its_content_and_is_looked_at_once(shelf):
 def test_a_reference_is_read_once_and_only_for_what_is_sent(shelf):
     ordering = shelf.ordering(HERE)
     asset = hero(images=(SKETCH, PHOTO))
-    (wanted,) = ordering.want("assets.toml", [asset])
+    (wanted,) = ordering.want([asset], [])
     ordering.see_references("assets.toml", [asset, asset])
     request = ordering.request(asset, 0)
 
@@ -178,41 +178,44 @@ def test_all_that_is_wrong_with_a_manifest_is_told_at_once(shelf):
         Asset("wide", "a fox", "line 7", (AssetOutput("w.webp", Recipe("webp", 16_383)),)),
         Asset("old", "a fox", "line 8", deployment="mai-image-2", images=(SKETCH,)),
     ]
-    error = refused(shelf.ordering(HERE).want, "assets.toml", assets)
+    mistakes = [Mistake("asset 9", "is wrong too")]
+    wanted = shelf.ordering(HERE).want(assets, mistakes)
+    details = [str(mistake) for mistake in mistakes]
 
-    assert [line.split(":")[0] for line in error.details] == [
+    assert [want.asset for want in wanted] == [hero()]
+    assert [line.split(":")[0] for line in details] == [
+        "asset 9",
         "asset 2 (missing)",
         "asset 3 (large)",
         "line 7 (wide)",
         "line 8 (old)",
     ]
-    assert error.details[0] == (
+    assert details[1] == (
         "asset 2 (missing): The reference /site/lost.png cannot be read: "
         "No such file or directory. Give a picture such as a PNG or JPEG."
     )
-    assert error.details[2].startswith("line 7 (wide): The output w.webp would be 16383x16383,")
+    assert details[3].startswith("line 7 (wide): The output w.webp would be 16383x16383,")
 
 
 def test_an_output_must_fit_the_pictures_of_all_profiles(shelf):
     tall = replace(THERE, size="768x1360")
     asset = hero(AssetOutput("hero.webp", Recipe("webp", width=6500)))
 
-    assert shelf.ordering(HERE).want("assets.toml", [asset])
-    assert (
-        "would be 6500x11"
-        in refused(shelf.ordering(HERE, tall).want, "assets.toml", [asset]).details[0]
-    )
+    assert shelf.ordering(HERE).want([asset], [])
+    mistakes: list[Mistake] = []
+    assert not shelf.ordering(HERE, tall).want([asset], mistakes)
+    assert "would be 6500x11" in str(mistakes[0])
 
 
 def test_where_the_service_chooses_the_size_any_output_may_fit(shelf):
     asset = hero(AssetOutput("hero.webp", Recipe("webp", width=16_383)), size="auto")
 
-    assert shelf.ordering(HERE).want("assets.toml", [asset])
+    assert shelf.ordering(HERE).want([asset], [])
 
 
 def test_without_a_deployment_nothing_can_be_asked_for(shelf):
     with pytest.raises(ConfigError) as caught:
-        shelf.ordering(replace(HERE, deployment=())).want("assets.toml", [hero()])
+        shelf.ordering(replace(HERE, deployment=())).want([hero()], [])
 
     assert caught.value.code == "missing_setting"
 

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from mai_cli.errors import StorageError, UsageError
+from mai_cli.errors import ConfigError, StorageError, UsageError
 from mai_cli.models.batch import Action, BatchPlan, State, Step
 from mai_cli.models.lock import Lock, LockedAsset, LockedOutput
-from mai_cli.models.manifest import Asset, AssetOutput, Manifest
+from mai_cli.models.manifest import Asset, AssetOutput, Manifest, Mistake
 from mai_cli.models.recipe import Recipe
 from mai_cli.services.ordering import Wanted
 from mai_cli.services.planning import NO_FILE, Known, Wishes
-from mai_cli.services.preparing import Prepared, adopt, forget, prepare, tidy
+from mai_cli.services.preparing import Prepared, adopt, forget, prepare, refuse, tidy
 from mai_cli.services.selecting import Selection, Shard
 
 PNG = Recipe("png")
@@ -38,6 +38,7 @@ class Site:
     files: dict[str, str] = field(default_factory=dict)
     done: list[object] = field(default_factory=list)
     fails: dict[str, OSError | StorageError] = field(default_factory=dict)
+    is_bare: bool = False
 
     def prepare(self, *assets: Asset, selection=WHOLE, gallery="gallery", **wishes) -> Prepared:
         return prepare(
@@ -62,8 +63,10 @@ class Site:
     def adopt(self, *assets: Asset, selection=WHOLE, **wishes) -> list[str]:
         return adopt(self.prepare(*assets, selection=selection, **wishes), selection, self)
 
-    def want(self, name: str, assets: Collection[Asset]) -> list[Wanted]:
-        assert name == "assets.toml"
+    def want(self, assets: Collection[Asset], mistakes: list[Mistake]) -> list[Wanted]:
+        if self.is_bare:
+            raise ConfigError("No deployment is named.", code="missing_setting")
+        mistakes += [Mistake(one.place, "has a bad size") for one in assets if one.size == "bad"]
         return [Wanted(one, (one.prompt, f"{one.prompt}, too"), ("d",), 0.1) for one in assets]
 
     def read(self) -> Lock:
@@ -71,6 +74,13 @@ class Site:
 
     def read_fragments(self) -> dict[str, Lock]:
         return self.fragments
+
+    @property
+    def names(self) -> Collection[str]:
+        return self.lock.keys()
+
+    def drop(self, names: Collection[str]) -> None:
+        self.write({name: one for name, one in self.lock.items() if name not in names})
 
     def write(self, lock: Lock) -> None:
         if "write" in self.fails:
@@ -218,6 +228,35 @@ def test_nothing_is_made_among_the_masters(site, tmp_path):
     assert site.prepare(assets[4]).to_draw == [assets[4]]
 
 
+def test_mistakes_of_every_kind_are_told_at_once(site):
+    bad, in_gallery = replace(FOX, size="bad"), asset("b", "gallery/b.png")
+    with pytest.raises(UsageError) as caught:
+        site.prepare(HERO, bad, in_gallery)
+
+    place = "asset b (b): the output gallery/b.png is in the gallery"
+    assert [detail.partition(",")[0] for detail in caught.value.details] == [
+        place,
+        f"{FOX.place}: has a bad size.",
+    ]
+
+
+@pytest.mark.parametrize("is_bare", [False, True])
+def test_a_manifest_with_mistakes_is_refused_with_those_of_the_rest(site, is_bare):
+    site.is_bare = is_bare
+    mistakes = [Mistake("asset 9", "is wrong")]
+    with pytest.raises(UsageError) as caught:
+        refuse(
+            Manifest("assets.toml", site.folder, []),
+            [HERO, replace(FOX, size="bad")],
+            mistakes,
+            ordering=site,
+            gallery=site.folder / "gallery",
+        )
+
+    more = [] if is_bare else [f"{FOX.place}: has a bad size."]
+    assert caught.value.details == ["asset 9: is wrong.", *more]
+
+
 def test_a_gallery_around_the_manifest_takes_no_outputs_of_it(site, tmp_path):
     with pytest.raises(UsageError, match=r"assets\.toml"):
         site.prepare(HERO, gallery="..")
@@ -301,7 +340,6 @@ def test_what_left_the_manifest_is_forgotten_once_its_files_are_gone(site):
     forget(prepared, site)
 
     assert site.lock == {"hero": locked("hero.png"), "old": locked("old.png", "lost.png")}
-    assert prepared.lock == site.lock
     assert site.done == ["write"]
 
 

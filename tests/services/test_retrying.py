@@ -294,6 +294,18 @@ def test_tries_are_limited_and_the_last_failure_is_told(world, error, most):
     assert sum(step.startswith("pause") for step in one.steps) == most - 1
 
 
+def test_a_quota_and_failures_are_counted_each_by_itself(world, answer):
+    one = world(quota(1), failure(), quota(1), failure(), quota(1))
+    assert one.ask(attempts_for_quota=4, attempts=3) == answer
+    assert (one.slept, one.attempts.count) == ([1, 2], 6)
+
+    other = world(quota(1), quota(1), failure(), failure(), failure())
+    with pytest.raises(UnavailableError) as caught:
+        other.ask(attempts_for_quota=3, attempts=3)
+    assert caught.value.code == "service_failure"
+    assert (other.slept, other.attempts.count) == ([1, 2], 5)
+
+
 @pytest.mark.parametrize("failing", [quota, failure])
 @pytest.mark.parametrize(
     ("seconds", "waits"), [(100, 3), (301, 0), (300, 1), (149, 2), (float("inf"), 0)]

@@ -157,6 +157,36 @@ def test_a_changed_asset_changes_its_lines_only(file):
     assert file.path.read_text(encoding="utf-8") == TEXT.replace("a" * 64, "1" * 64)
 
 
+def test_a_lock_is_changed_asset_by_asset(file):
+    file.hold(LOCK)
+    assert not file.path.exists()
+    assert file.names == LOCK.keys()
+
+    file.change({"new": HERO, "Zoo": ADOPTED})
+    changed = LOCK | {"new": HERO, "Zoo": ADOPTED}
+    assert (file.read(), file.names) == (changed, changed.keys())
+
+    file.drop({"hero", "new"})
+    changed = {name: one for name, one in changed.items() if name not in {"hero", "new"}}
+    assert (file.read(), file.names) == (changed, changed.keys())
+
+    file.change({"hero": HERO})
+    file.hold({})
+    file.change({"new": HERO})
+    assert (file.read(), file.names) == ({"new": HERO}, {"new"})
+
+
+def test_what_could_not_be_written_is_written_the_next_time(file):
+    file.hold(LOCK)
+    file.path.mkdir()
+    with pytest.raises(StorageError):
+        file.change({"new": HERO})
+    file.path.rmdir()
+    file.change({"newer": ADOPTED})
+
+    assert file.read() == LOCK | {"new": HERO, "newer": ADOPTED}
+
+
 def test_an_empty_lock_is_text_too(file):
     file.write({})
 
