@@ -35,6 +35,13 @@ class Line:
                 return Seat(slot, self._room, self._came)
             slot.give_back()
 
+    def again(self, seat: "Seat", patience_seconds: float) -> "Seat":
+        """Wait for another attempt of whoever has ``seat``, and keeps its room if it is there."""
+        if not seat.has_room:
+            return self.turn(patience_seconds)
+        seat.slot = self._pace.turn(patience_seconds)
+        return seat
+
 
 class Seat:
     """A slot, and the room for its request.
@@ -44,9 +51,14 @@ class Seat:
     """
 
     def __init__(self, slot: Slot, room: threading.Semaphore, came: Callable[[], None]) -> None:
-        self._slot = slot
+        self.slot = slot
         self._room: threading.Semaphore | None = room
         self._came = came
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it was not freed."""
+        return self._room is not None
 
     def free(self) -> None:
         """Make room for another; a second time changes nothing."""
@@ -58,21 +70,21 @@ class Seat:
         """The service took it."""
         self._came()
         self.free()
-        self._slot.accepted(seconds)
+        self.slot.accepted(seconds)
 
     def refused(self, retry_after: float | None) -> float:
         """The quota was used up."""
         self.free()
-        return self._slot.refused(retry_after)
+        return self.slot.refused(retry_after)
 
     def ended(self) -> None:
         """It says nothing about the quota."""
-        self._slot.ended()
+        self.slot.ended()
 
     def give_back(self) -> None:
         """Nothing was sent."""
         self.free()
-        self._slot.give_back()
+        self.slot.give_back()
 
 
 class Prepaid:
@@ -97,10 +109,11 @@ class Prepaid:
         if self._is_unused and self._clock() <= self._best_before and not self._stopping.is_set():
             self._is_unused = False
             return self._seat
-        self.close()
+        if self._is_unused or self._stopping.is_set():
+            self.close()
         if self._stopping.is_set():
             raise StoppedError("Stopped. Nothing was drawn.", code="stopped")
-        self._seat = self._line.turn(patience_seconds)
+        self._seat = self._line.again(self._seat, patience_seconds)
         return self._seat
 
     def close(self) -> None:

@@ -58,6 +58,7 @@ UNSET = ConfigError("Elsewhere.", code="redirected")
 DEAR = BudgetError("Too dear.", code="over_budget")
 STOPPED = StoppedError("Stopped.", code="stopped")
 FULL = StorageError("Full.", code="lock_failed")
+HICCUP = UnavailableError("Once more.", code="service_failure", retry=Retry.SOON)
 
 DANGER = "Nothing more is sent: going on could lock the resource for days."
 USELESS = "Nothing more is sent, since what comes could not be kept."
@@ -94,8 +95,11 @@ class Pace:
         self.gate.set()
         self.error: BaseException | None = None
         self.patience: set[float] = set()
+        self.seconds = 0.0
 
     def turn(self, patience_seconds: float) -> Slot:
+        if self.seconds:
+            time.sleep(self.seconds)
         self.patience.add(patience_seconds)
         while not self.gate.wait(0.005):
             if self.stopping.is_set():
@@ -130,9 +134,12 @@ class Painter:
             except BaseException:
                 slot.ended()
                 raise
-            if error is not QUOTA:
+            if error is QUOTA:
+                slot.refused(None)
+            elif error is HICCUP:
+                slot.ended()
+            else:
                 break
-            slot.refused(None)
         if error and not isinstance(error, StorageError):
             slot.ended()
         else:
@@ -1216,6 +1223,16 @@ def test_a_picture_that_fails_after_it_waited_again_leaves_room_to_others(world)
 
     assert world.results == of(Result.FAILED, 0) | of(Result.MADE, 1, 2)
     assert world.slots == {("refused",): 2, ("ended",): 1, ("accepted",): 2}
+
+
+def test_a_picture_that_is_tried_again_keeps_its_room(world):
+    world.pace(0, "one").seconds = 0.01
+    answers = [None, HICCUP, HICCUP, HICCUP]
+    world.todo["0"] = lambda _: answers.pop()
+    world.run(draws(3), concurrency=1)
+
+    assert [name for name, _, _ in world.sent] == ["0", "0", "0", "0", "1", "2"]
+    assert world.slots == {("ended",): 3, ("accepted",): 3}
 
 
 def test_a_stop_between_a_slot_and_its_request_sends_nothing(world):
