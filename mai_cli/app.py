@@ -1,12 +1,11 @@
 """The command tree, and the one place where failures become messages and exit codes."""
 
-from importlib import import_module
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, ClassVar, NoReturn
 
 import typer
 
 from mai_cli import __version__
-from mai_cli.commands.help import HelpGroup
+from mai_cli.commands.help import LazyGroup
 from mai_cli.commands.options import Help
 from mai_cli.errors import ExitCode, MaiError, UsageError
 from mai_cli.parts import Parts
@@ -20,22 +19,12 @@ COMMANDS = {
 """Each with the first line of its help; its module is loaded when it is called."""
 
 
-class Commands(HelpGroup):
-    """The commands, each loaded when it is asked for; a start is felt on every call."""
+class Commands(LazyGroup):
+    """The commands, each with a module of its name."""
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002, D102
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002, D102
-        if cmd_name not in COMMANDS:
-            return None
-        command = typer.main.get_command(import_module(f"mai_cli.commands.{cmd_name}").app)
-        command.name = cmd_name
-        return command
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002, D102
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+    places: ClassVar = {
+        name: (f"mai_cli.commands.{name}", about) for name, about in COMMANDS.items()
+    }
 
 
 app = typer.Typer(

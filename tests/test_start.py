@@ -59,6 +59,8 @@ def loaded(env: dict[str, str], *args: str) -> set[str]:
         ["config", "list", "--json"],
         ["config", "path"],
         ["history", "--help"],
+        ["history", "list"],
+        ["history", "list", "--json"],
         ["history", "show", "last"],
         ["history", "show", "picture.png"],
         [],

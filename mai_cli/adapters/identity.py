@@ -57,7 +57,7 @@ def digest(path: Path) -> str:
 def digests(folder: Path, paths: Collection[str]) -> dict[str, str | None]:
     """The digest of each of ``paths`` below ``folder``; ``None`` where nothing is.
 
-    What is there but cannot be read as a file has an empty one.
+    What is there but cannot be read as a file has an empty one, as has a link to nothing.
     """
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - only a batch needs it
 
@@ -77,7 +77,7 @@ def _digest_if_there(path: Path) -> str | None:
     try:
         return digest(path)
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return "" if path.is_symlink() else None
     except OSError:
         return ""
 

@@ -1,4 +1,4 @@
-"""Small pictures for a terminal, in the forms that terminals take (Pillow)."""
+"""Small pictures for a terminal or a web page, in the forms that these take (Pillow)."""
 
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +22,12 @@ class Thumbnail:
         """As a file, with its transparency."""
         file = BytesIO()
         self._picture.save(file, "PNG", compress_level=1)
+        return file.getvalue()
+
+    def webp(self) -> bytes:
+        """As a small file, with its transparency."""
+        file = BytesIO()
+        self._picture.save(file, "WEBP", quality=80, method=2)
         return file.getvalue()
 
     def rgb(self) -> bytes:

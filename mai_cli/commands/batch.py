@@ -1,6 +1,6 @@
 """``mai batch``: the pictures that a manifest describes, as far as they are not up to date."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ from mai_cli.commands.options import (
     Timeout,
     Verbose,
 )
-from mai_cli.errors import ExitCode, MaiError
+from mai_cli.errors import ExitCode, MaiError, StorageError
 from mai_cli.models.batch import Ended, Summary
 from mai_cli.parts import Parts
 from mai_cli.terminal.output import Output
@@ -230,12 +230,13 @@ def batch(
     }
     parts.configure(flags, json=json, quiet=quiet, verbose=verbose, no_color=no_color)
     check_modes(check=check, dry_run=dry_run, adopt=adopt)
+    check_modes(adopt=adopt, force=force, prune=prune and adopt)
     work = parts.batch(profile or [])
     book = work.manifest(manifest, format_)
     assets = work.assets(book, allow_outside=allow_outside)
     book = replace(book, entries=())  # which may be many, and are assets now
     selection = Selection(only or [], Shard.parse(shard) if shard else None)
-    selection.check_prune(prune=prune)
+    selection.check_prune(prune=prune, is_file=manifest != "-")
     wishes = Wishes(
         offline=parts.settings.offline,
         retry_lost=retry_lost,
@@ -257,14 +258,16 @@ def batch(
             parts.output.notes(work.adopt(book, prepared, selection))
             return
         prepared.check_way()
+        work.check_places(book, prepared, selection, junit)
         work.ordering.see_references(book.name, prepared.to_draw)
         parts.output.notes(work.ordering.notes(prepared.to_draw, datetime.now(UTC).date()))
         if selection.is_whole:
-            parts.output.notes(work.tidy(book, prepared))
+            parts.output.notes(work.tidy(book, prepared, allow_outside=allow_outside))
         terms = work.terms(book, retry_lost=retry_lost, fail_fast=fail_fast)
         running = work.batch(book, prepared, terms, shard=selection.shard, max_images=max_images)
         summary = Summary.of(prepared.plan, is_full=json or junit is not None)
-        failure = _watch(parts.output, summary, work.endings(running, book, prepared, selection))
+        endings = work.endings(running, book, prepared, selection)
+        failure = _watch(parts.output, summary, endings, running.drain)
         if selection.is_whole:
             work.forget(book, prepared)
         summary.end(failure, parts.stops.number, monotonic() - started)
@@ -273,17 +276,29 @@ def batch(
     raise typer.Exit(summary.exit_code)
 
 
-def _watch(output: Output, summary: Summary, endings: Generator[Ended]) -> ExitCode | None:
-    """Show each asset as it ends; what ended the whole run, if something did."""
+def _watch(
+    output: Output, summary: Summary, endings: Generator[Ended], drain: Callable[[], None]
+) -> ExitCode | None:
+    """Show each asset as it ends; what ended the whole run, if something did.
+
+    Where that cannot be shown, nothing more is sent, and what is in flight counts all the same.
+    """
     from mai_cli.terminal.batch_showing import BatchLines
 
     lines = BatchLines(output)
+    failure: MaiError | None = None
     try:
         with closing(endings):  # what is in flight is kept, whatever ends this
             for ended in endings:
                 summary.add(ended)
-                lines.show(ended)
+                try:
+                    if failure is None:
+                        lines.show(ended)
+                except StorageError as error:
+                    failure = error
+                    output.error(error)
+                    drain()
     except MaiError as error:
+        failure = error
         output.error(error)
-        return error.exit_code
-    return None
+    return failure.exit_code if failure else None

@@ -249,14 +249,17 @@ def generate(
     from mai_cli.services.generation import Order
     from mai_cli.services.outputs import check_sizes, check_targets, parse_outputs
     from mai_cli.services.requesting import build_requests, notes
+    from mai_cli.services.rerunning import RECORD, Asked
     from mai_cli.terminal.showing import show_outcome, show_plan, show_preview
 
     parts: Parts = context.obj
+    # What mai history rerun repeats; else nothing.
+    asked = Asked.of(context.meta.get(RECORD), is_elsewhere=bool(deployment or model))
     flags = {
         "profile": profile,
-        "size": size,
-        "deployment": tuple(deployment or ()) or None,
-        "model": model,
+        "size": size or asked.size,
+        "deployment": tuple(deployment or asked.deployments) or None,
+        "model": model or asked.model,
         "timeout": timeout,
         "max_cost": max_cost,
         "preview": preview,
@@ -266,16 +269,16 @@ def generate(
     }
     parts.configure(flags, json=json, quiet=quiet, verbose=verbose, no_color=no_color)
     settings = parts.settings
-    text = parts.prompt(prompt, prompt_file)
+    text = asked.text(prompt, prompt_file, parts.prompt)
     endpoint = parts.access.endpoint
     requests = build_requests(
         settings,
         text,
         count=count,
-        background=background,
-        web_grounding=web_grounding,
-        params=parse_params(param or []),
-        images=parts.references(image or []),
+        background=background or asked.background,
+        web_grounding=web_grounding or asked.web_grounding,
+        params={**asked.params, **parse_params(param or [])},
+        images=asked.references(image, parts.references),
     )
     outputs = parse_outputs(
         output or [],
@@ -294,9 +297,10 @@ def generate(
         private=settings.private,
         tags=tag or [],
         retry_lost=retry_lost,
+        rerun_of=asked.record_id,
     )
-    for note in notes(requests, datetime.now(UTC).date()):
-        parts.output.note(note)
+    parts.output.notes(notes(requests, datetime.now(UTC).date()))
+    parts.output.notes(asked.differences(requests[0], endpoint))
     check_sizes(outputs, [request.size for request in requests if request.size])
     check_targets(outputs, order.numbers, settings.gallery, overwrite=overwrite)
     if dry_run:

@@ -1,7 +1,11 @@
 """Help as plain text: what it does, examples, usage, then the options under their headings."""
 
-from typing import Any
+from collections.abc import Mapping
+from importlib import import_module
+from textwrap import fill
+from typing import Any, ClassVar
 
+import typer
 from typer.core import TyperCommand, TyperGroup
 
 
@@ -19,13 +23,19 @@ def _rows_by_heading(command: Any, context: Any) -> dict[str, list[tuple[str, st
 
 def _write(command: Any, context: Any, formatter: Any) -> None:  # noqa: ANN401
     """The part of the help that commands and groups share."""
-    about, _, examples = (command.help or "").partition("\n\n")
-    formatter.write(f"{about}\n")
-    if examples:
+    paragraphs = (command.help or "").split("\n\n")
+    about = [fill(text, formatter.width) for text in paragraphs if not _is_example(text)]
+    formatter.write("".join(f"{text}\n" for text in "\n\n".join(about).split("\n")))
+    if examples := [text for text in paragraphs if _is_example(text)]:
         with formatter.section("Examples"):
-            formatter.write("".join(f"  {line}\n" for line in examples.splitlines()))
+            lines = "\n".join(examples).splitlines()
+            formatter.write("".join(f"  {line}\n" for line in lines))
     formatter.write_paragraph()
     command.format_usage(context, formatter)
+
+
+def _is_example(paragraph: str) -> bool:
+    return paragraph.startswith("mai ")
 
 
 def _write_options(command: Any, context: Any, formatter: Any) -> None:  # noqa: ANN401
@@ -35,7 +45,7 @@ def _write_options(command: Any, context: Any, formatter: Any) -> None:  # noqa:
 
 
 class HelpCommand(TyperCommand):
-    """A command whose docstring is one line about it, an empty line, and examples."""
+    """A command whose docstring says what it does, and ends with a paragraph of examples."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, D102
         _write(self, ctx, formatter)
@@ -49,3 +59,29 @@ class HelpGroup(TyperGroup):
         _write(self, ctx, formatter)
         self.format_commands(ctx, formatter)
         _write_options(self, ctx, formatter)
+
+
+class LazyGroup(HelpGroup):
+    """A group whose commands are loaded when they are called; a start is felt on every call.
+
+    ``places`` has the module of each, and the first line of its help. The module has an ``app``.
+    """
+
+    places: ClassVar[Mapping[str, tuple[str, str]]]
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002, D102
+        return list(self.places)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, D102
+        if cmd_name not in self.places:
+            return None
+        module, _ = self.places[cmd_name]
+        command: Any = typer.main.get_command(import_module(module).app)
+        if isinstance(command, TyperGroup) and module.rpartition(".")[2] != cmd_name:
+            command = command.get_command(ctx, cmd_name)  # one of several in that module
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002, D102
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in self.places.items()])

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from mai_cli.models.record_status import RecordStatus
+
 PICTURE = "Picture"
 OUTPUT = "Output"
 FOUNDRY = "Foundry"
@@ -102,5 +104,62 @@ MaxCost = Annotated[
         metavar="USD",
         help="Send nothing that could make this run cost more.",
         rich_help_panel=MONEY,
+    ),
+]
+FILTER = "Which records"
+
+Since = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        metavar="DATE",
+        help="From then on: 2026-11-01, 2026-11, yesterday, 7d, 12h.",
+        rich_help_panel=FILTER,
+    ),
+]
+Until = Annotated[
+    str | None,
+    typer.Option(
+        "--until",
+        metavar="DATE",
+        help="Up to then; a day or month to its end.",
+        rich_help_panel=FILTER,
+    ),
+]
+Status = Annotated[
+    list[RecordStatus] | None,
+    typer.Option("--status", help="What became of it. May be repeated.", rich_help_panel=FILTER),
+]
+Model = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="Of such a model or deployment, or a part of its name. May be repeated.",
+        rich_help_panel=FILTER,
+    ),
+]
+Tagged = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tag", metavar="TAG", help="With that tag. Repeated: with all.", rich_help_panel=FILTER
+    ),
+]
+Batch = Annotated[
+    str | None,
+    typer.Option(
+        "--batch",
+        metavar="NAME",
+        help="Of that manifest, by its name or path, or of that asset.",
+        rich_help_panel=FILTER,
+    ),
+]
+Search = Annotated[
+    str | None,
+    typer.Option(
+        "--search",
+        metavar="TEXT",
+        help="With all these words in the prompt.",
+        rich_help_panel=FILTER,
     ),
 ]

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from mai_cli.models.settings import ConfigFile, Settings
     from mai_cli.parts.access import Access
     from mai_cli.parts.batch import BatchParts
+    from mai_cli.parts.upkeep import Upkeep
     from mai_cli.services.checks import Checks
     from mai_cli.services.configuring import Configuration
     from mai_cli.services.exporting import Exporting
-    from mai_cli.services.finding import Finding
     from mai_cli.services.generation import Generation
     from mai_cli.services.setup import Setup
     from mai_cli.stores.paths import Paths
@@ -74,6 +74,7 @@ class Parts:
     ) -> None:
         """Take the options of the command; ``settings`` are those that stand in for a setting."""
         self._flags = settings
+        self.__dict__.pop("settings", None)  # one command may run another
         self.output = Output(
             json=json, quiet=quiet, verbose=verbose, color=self._color(no_color=no_color)
         )
@@ -173,14 +174,12 @@ class Parts:
         settings = self.settings_of(options)
         return Access(self, lambda: settings, self._environ, self._closing)
 
-    @property
-    def finding(self) -> "Finding":
-        """What finds records."""
-        from mai_cli.adapters.identity import digest, embedded_id
-        from mai_cli.services.finding import Finding
-        from mai_cli.stores.history import History
+    @cached_property
+    def upkeep(self) -> "Upkeep":
+        """What finds and looks after what was made."""
+        from mai_cli.parts.upkeep import Upkeep
 
-        return Finding(History(self.settings.history), embedded_id=embedded_id, digest=digest)
+        return Upkeep(self)
 
     def exporting(self, hold: Callable[[], AbstractContextManager[None]]) -> "Exporting":
         """What makes files of masters; ``hold`` keeps a stop from coming in between."""
@@ -348,12 +347,16 @@ class Parts:
 
     def open(self, outcome: "Outcome") -> None:
         """Hand the picture to the system's viewer, if there is one of each."""
+        files = [*outcome.results, outcome.path]
+        if files[0]:
+            self.open_file(files[0])
+
+    def open_file(self, path: Path) -> None:
+        """Hand the file at ``path`` to the system's viewer, if there is one."""
         from mai_cli.adapters.viewer import open_file
 
-        files = [*outcome.results, outcome.path]
         try:
-            if files[0]:
-                open_file(files[0])
+            open_file(path)
         except OSError as error:
             self.output.note(f"The picture cannot be opened: {error.strerror}.")
 

@@ -128,7 +128,7 @@ class BatchParts:
 
         recalling = Recalling(
             self._history,
-            str(_path_of(manifest)),
+            str(_identity_of(manifest)),
             offline=self._settings.offline,
             is_file=Path.is_file,
         )
@@ -163,17 +163,20 @@ class BatchParts:
 
         return adopt(prepared, selection, self.lock_file(manifest, selection.shard))
 
-    def tidy(self, manifest: "Manifest", prepared: "Prepared") -> list[str]:
+    def tidy(self, manifest: "Manifest", prepared: "Prepared", *, allow_outside: bool) -> list[str]:
         """Fold and prune, before a run; what to know of it."""
         from mai_cli.adapters.identity import digest
         from mai_cli.services.preparing import tidy
 
+        lock_file = self.lock_file(manifest, None)
         return tidy(
             prepared,
             manifest.folder,
-            lock_file=self.lock_file(manifest, None),
+            lock_file=lock_file,
             digest=digest,
             remove=Path.unlink,
+            keep=[_path_of(manifest), lock_file.path],
+            allow_outside=allow_outside,
         )
 
     def forget(self, manifest: "Manifest", prepared: "Prepared") -> None:
@@ -191,7 +194,7 @@ class BatchParts:
         """
         with ExitStack() as held:
             try:
-                self._hold(held, _path_of(manifest), shard)
+                self._hold(held, _identity_of(manifest), shard)
             except BlockingIOError:
                 raise UnavailableError(
                     f"Another mai batch is at work on {manifest.name}.",
@@ -208,14 +211,30 @@ class BatchParts:
         from zlib import crc32
 
         from mai_cli.stores.atomic import make_folder
-        from mai_cli.stores.file_lock import locked_if_free
+        from mai_cli.stores.file_lock import locked, locked_if_free
 
         folder = self._parts.paths.state / "batches"
         make_folder(folder)
         name = f"{crc32(os.fsencode(path.with_suffix(''))):08x}"  # as the lock, of any format
-        held.enter_context(locked_if_free(folder / f"{name}.lock", shared=shard is not None))
-        if shard:
-            held.enter_context(locked_if_free(folder / f"{name}-{shard}.lock"))
+        with locked(folder / f"{name}.door"):  # one after the other
+            held.enter_context(locked_if_free(folder / f"{name}.lock", shared=shard is not None))
+            if shard:
+                held.enter_context(locked_if_free(folder / f"{name}-{shard}.lock"))
+                for other in folder.glob(f"{name}-*-of-*.lock"):
+                    if not other.name.endswith(f"-of-{shard.count}.lock"):
+                        with locked_if_free(other):  # it divides the same work another way
+                            pass
+
+    def check_places(
+        self, manifest: "Manifest", prepared: "Prepared", selection: "Selection", junit: str | None
+    ) -> None:
+        """See that what a run writes beside pictures can be written, before anything is paid."""
+        if prepared.has_work:
+            self.lock_file(manifest, selection.shard).prepare()
+        if junit is not None:
+            from mai_cli.stores.junit import check_junit
+
+            check_junit(Path(junit))
 
     def batch(
         self,
@@ -274,7 +293,7 @@ class BatchParts:
 
         settings, cores = self._settings, os.cpu_count() or 1
         return Terms(
-            manifest=str(_path_of(manifest)),
+            manifest=str(_identity_of(manifest)),
             # Placeholders are drawn on this machine, which has no room for many at once.
             concurrency=min(settings.concurrency, cores)
             if settings.offline
@@ -344,6 +363,11 @@ def _collect_often() -> None:
     """Keep memory small over thousands of requests, each of which leaves cycles behind."""
     gc.freeze()  # the plan, which stays
     gc.set_threshold(REQUEST_OBJECTS)
+
+
+def _identity_of(manifest: "Manifest") -> Path:
+    """The same however its folder is reached."""
+    return Path(os.path.realpath(manifest.folder)) / _path_of(manifest).name
 
 
 def _path_of(manifest: "Manifest") -> Path:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from mai_cli.errors import UsageError
-from mai_cli.models.filling import Value, as_text, is_name
+from mai_cli.models.filling import Value, as_text, is_name, names_in
 from mai_cli.models.keys import KEYS
 from mai_cli.models.mistakes import quoted
 from mai_cli.models.reference import MAX_REFERENCES
@@ -143,9 +143,15 @@ count = whole(1, MAX_COUNT)
 
 
 def variable(name: str, value: object) -> Value:
-    """The value that ``${name}`` has."""
+    """The value that ``${name}`` has; nothing is filled into it."""
     _check_name(name)
-    return _scalar(name, value)
+    found = _scalar(name, value)
+    if isinstance(found, str) and (names := names_in(found)):
+        raise ValueError(
+            f"{quoted(name)} uses ${{{min(names)}}}, and nothing is filled into values",
+            "Put both into the text that uses it.",
+        )
+    return found
 
 
 def choices(name: str, value: object) -> list[Value]:

@@ -3,6 +3,7 @@
 All sums are whole millionths of a dollar ("micros"), so that they do not drift.
 """
 
+import errno
 import math
 import threading
 from collections.abc import Callable, Mapping
@@ -163,7 +164,7 @@ class Budget:
                     f"The spending of the day cannot be recorded: {error.strerror}. "
                     "Nothing was sent.",
                     code="cannot_store",
-                    hint="Make room, or set MAI_HOME to a folder that can be written.",
+                    hint="Make room, remove a damaged file, or set MAI_HOME to another folder.",
                 ) from None
             self._tell_once(error)
             return None
@@ -220,11 +221,16 @@ class _Day:
 
     @classmethod
     def at(cls, today: date, data: object) -> Self:
-        """The day in ``data``, or an empty one where that is over or cannot be read.
+        """The day in ``data``, or an empty one where that is over.
 
         A clock that was set back over midnight does not make room for more.
+
+        Raises:
+            OSError: It makes no sense.
         """
         day = cls.read(data)
+        if day is None and data is not None:
+            raise OSError(errno.EINVAL, "the file makes no sense")
         is_on = day is not None and today <= day.day <= today + timedelta(days=1)
         return day if day and is_on else cls(today)
 

@@ -105,6 +105,7 @@ class Order:
     tags: Sequence[str] = ()
     batch: dict[str, str] | None = None
     alt: str | None = None
+    rerun_of: str | None = None
     retry_lost: bool = False
     patience: Patience = field(default_factory=Patience)
 
@@ -183,7 +184,7 @@ class Generation:
         Raises:
             MaiError: Why the request was not sent.
         """
-        previous: str | None = None
+        previous = order.rerun_of
         for remaining in reversed(range(MAX_LOST)):
             record = Record.sent(
                 request,

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import product
 from pathlib import Path
-from sys import intern
 
 from mai_cli.errors import UsageError
 from mai_cli.models.manifest import Asset, Mistake
@@ -47,6 +46,7 @@ class Ordering:
         self._settings = settings
         self._read_reference = read_reference
         self._digest = digest
+        self._deployments: dict[tuple[str, ...], tuple[str, ...]] = {}  # thousands share a few
         self._glimpsed: dict[Path, Reference] = {}
         self._read: dict[Path, Reference] = {}
 
@@ -67,7 +67,8 @@ class Ordering:
                 mistakes.append(_mistake(asset, error))
             else:
                 digests = tuple(dict.fromkeys(request.digest for request in requests))
-                deployments = tuple(intern(request.deployment) for request in requests)
+                names = tuple(request.deployment for request in requests)
+                deployments = self._deployments.setdefault(names, names)
                 cost = requests[0].estimated_cost
                 wanted.append(Wanted(asset, digests, deployments, cost))
         return wanted

@@ -17,7 +17,7 @@ NO_FILE = ""
 """Stands for the digest of what is there but is no file, such as a folder."""
 
 Digests = Mapping[str, str | None]
-"""The digest of each path, relative to the manifest; ``None`` where nothing is."""
+"""The digest of each path, relative to the manifest; ``None`` or nothing where nothing is."""
 
 Key = tuple[str, str]
 """The name of an asset, and the digest of its request."""
@@ -27,8 +27,9 @@ Key = tuple[str, str]
 class Known:
     """What this machine knows of earlier requests.
 
-    ``drawn`` and ``lost`` hold what was sent for an asset of this manifest: the newest picture,
-    and the newest request that was never answered. ``masters`` are by their digest.
+    ``drawn`` and ``lost`` hold what was sent for an asset of this manifest, or one that has left
+    it: the newest picture, and the newest request of which none came. ``masters`` are by their
+    digest.
     """
 
     drawn: Mapping[Key, Drawn] = field(default_factory=dict)
@@ -98,7 +99,15 @@ def plan(
     spare = _spare(wanted, lock) if is_whole else {}
     known = _look(wanted, wrong, lock, spare, look)
     ours = {path: locked.offline for locked in lock.values() for path in locked.outputs}
-    planner = _Planner(lock, digests, known, spare, ours, wishes)
+    strays = _strays(wanted, known) if is_whole else Known()
+    taken = {locked.master for locked in lock.values()}  # these go by the lock
+    drawn = {
+        request: drawn
+        for (_, request), drawn in strays.drawn.items()
+        if drawn.record["master"]["sha256"] not in taken
+    }
+    lost = {request: state for (_, request), state in strays.lost.items()}
+    planner = _Planner(lock, digests, known, spare, drawn, lost, ours, wishes)
     steps = [planner.step(want, faults) for want, faults in zip(wanted, wrong, strict=True)]
     return [*steps, *_left_over(wanted, lock, digests, wishes)] if is_whole else steps
 
@@ -156,13 +165,31 @@ def _fault(
 
 
 def _spare(wanted: Sequence[Wanted], lock: Lock) -> dict[str, list[str]]:
-    """Masters of assets that left the manifest, by request: a renamed asset need not be paid."""
-    names = {want.asset.name for want in wanted}
+    """Masters that their assets have no use for any more, by request.
+
+    Assets that were renamed, or have swapped their names, need not be paid for again.
+    """
+    asked = {want.asset.name: want.digests for want in wanted}
+    used = {one.master for name, one in lock.items() if one.request in asked.get(name, ())}
     spare: dict[str, list[str]] = {}
-    for name, locked in sorted(lock.items()):
-        if name not in names and locked.master and not locked.offline:
+    for _, locked in sorted(lock.items()):
+        if locked.master and locked.master not in used and not locked.offline:
+            used.add(locked.master)  # it may be listed for several
             spare.setdefault(locked.request, []).append(locked.master)
     return spare
+
+
+def _strays(wanted: Sequence[Wanted], known: Known) -> Known:
+    """What is known of requests that other assets may make now, renamed before the lock knew.
+
+    A picture that its asset has no use for any more; a lost request of one that has left.
+    """
+    asked = {(want.asset.name, digest) for want in wanted for digest in want.digests}
+    names = {want.asset.name for want in wanted}
+    return Known(
+        {key: drawn for key, drawn in known.drawn.items() if key not in asked},
+        {key: state for key, state in known.lost.items() if key[0] not in names},
+    )
 
 
 def _look(
@@ -191,6 +218,8 @@ class _Planner:
     digests: Digests
     known: Known
     spare: dict[str, list[str]]
+    stray_drawn: dict[str, Drawn]
+    stray_lost: Mapping[str, Mapping[str, Any]]
     ours: Mapping[str, bool]  # by path, whether it is a placeholder
     wishes: Wishes
 
@@ -205,9 +234,10 @@ class _Planner:
                 return replace(step, reason=f"{wrong.reason}; --offline leaves real pictures alone")
             if drawn:
                 return self._export(step, wrong, drawn)
-            lost = next(filter(None, map(self.known.lost.get, self._keys(want))), None)
+            lost = self._lost(want)
             if lost and not self.wishes.retry_lost:
-                reason = f"sent at {lost['created_at']} and never answered, id {lost['id']}"
+                what = "never answered" if lost.get("status") == "sent" else "no picture came of it"
+                reason = f"sent at {lost['created_at']} and {what}, id {lost['id']}"
                 return replace(step, action=Action.HOLD, reason=reason)
         return self._draw(step, want)
 
@@ -223,6 +253,11 @@ class _Planner:
     def _keys(self, want: Wanted) -> list[Key]:
         return [(want.asset.name, digest) for digest in want.digests]
 
+    def _lost(self, want: Wanted) -> Mapping[str, Any] | None:
+        """The request for this asset that may have been drawn and billed."""
+        own = map(self.known.lost.get, self._keys(want))
+        return next(filter(None, [*own, *map(self.stray_lost.get, want.digests)]), None)
+
     def _drawn(self, want: Wanted, wrong: _Wrong) -> Drawn | None:
         """The picture that this asset can be made from without paying."""
         locked = self.lock.get(want.asset.name)
@@ -233,7 +268,7 @@ class _Planner:
             return replace(own if own and is_own else drawn, request=locked.request)
         if own:
             return own
-        if wrong.state is not State.NEW:
+        if locked and locked.request in want.digests:
             return None
         for digest in want.digests:
             masters = self.spare.get(digest, [])
@@ -241,6 +276,8 @@ class _Planner:
             if found:
                 masters.remove(found)  # it is one asset's only
                 return replace(self.known.masters[found], request=digest)
+            if digest in self.stray_drawn:
+                return self.stray_drawn.pop(digest)
         return None
 
     def _export(self, step: Step, wrong: _Wrong, drawn: Drawn) -> Step:

@@ -68,6 +68,11 @@ class Prepared:
         drawn = [step.asset for step in self.plan.steps if step.action is Action.DRAW]
         return [asset for asset in drawn if asset]
 
+    @property
+    def has_work(self) -> bool:
+        """Whether anything is to be made."""
+        return any(step.action in (Action.DRAW, Action.EXPORT) for step in self.plan.steps)
+
     def lock_of(self, selection: Selection) -> dict[str, LockedAsset]:
         """The lock that a run on ``selection`` keeps; a job of several has its own part of it."""
         if selection.shard is None:
@@ -119,7 +124,8 @@ def prepare(
     base = lock_file.read()
     fragments = lock_file.read_fragments()
     paths = paths_of(wanted, base).union(*(paths_of((), lock) for lock in fragments.values()))
-    digests = digest(manifest.folder, paths)
+    found = digest(manifest.folder, paths)
+    digests = {path: one for path, one in found.items() if one is not None}  # at first few are
     asked = wanted
     if fragments and not selection.is_whole:
         # Also of what this run is not about: it writes the lock of the whole manifest.
@@ -191,13 +197,18 @@ def tidy(
     lock_file: LockFile,
     digest: Callable[[Path], str],
     remove: Callable[[Path], None],
+    keep: Collection[Path],
+    allow_outside: bool,
 ) -> list[str]:
     """Before a run on the whole manifest: fold and prune; what to know of it.
+
+    Neither one of ``keep`` is removed, whatever the lock calls it, nor an output of the manifest.
 
     Raises:
         StorageError: The lock cannot be written.
     """
-    notes = _prune(prepared, folder, digest, remove)
+    pruning = _Pruning(prepared, folder, digest, remove, keep, is_bound=not allow_outside)
+    notes = pruning.run()
     if prepared.lock != prepared.base:
         lock_file.write(prepared.lock)
     lock_file.remove_fragments(prepared.fragments)
@@ -274,35 +285,77 @@ def forget(prepared: Prepared, lock_file: LockFile) -> None:
         lock_file.drop(gone)
 
 
-def _prune(
-    prepared: Prepared, folder: Path, digest: Callable[[Path], str], remove: Callable[[Path], None]
-) -> list[str]:
-    """Remove files of what left the manifest, if they are as the lock says; why not, if not.
+class _Pruning:
+    """Removes files of what left the manifest, if they are as the lock says.
 
-    The lock forgets all but those that could not be removed.
+    ``is_bound`` to the folder of the manifest: a lock comes from others.
     """
-    kept = []
-    named = {want.asset.name for want in prepared.wanted}
-    for step in prepared.plan.steps:
-        if step.action is not Action.PRUNE:
-            continue
-        locked = prepared.lock[step.name]
-        outputs = dict(locked.outputs)
-        for output in step.outputs:
-            path = folder / output.path
-            try:
-                if digest(path) == outputs[output.path].sha256:
-                    remove(path)
-                else:
-                    kept.append(f"{path} was modified, and was left alone.")
-                del outputs[output.path]
-            except OSError as error:  # it stays known, for the next time
-                kept.append(f"{path} could not be removed: {error.strerror}.")
-        if outputs or step.name in named:
-            prepared.lock[step.name] = _with_outputs(locked, outputs)
-        else:
-            del prepared.lock[step.name]
-    return kept
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        folder: Path,
+        digest: Callable[[Path], str],
+        remove: Callable[[Path], None],
+        keep: Collection[Path],
+        *,
+        is_bound: bool,
+    ) -> None:
+        self._prepared = prepared
+        self._folder = folder
+        self._digest = digest
+        self._remove = remove
+        self._keep = keep
+        self._is_bound = is_bound
+
+    def run(self) -> list[str]:
+        """What became of each file. The lock forgets all but those that could not be removed."""
+        prepared, notes = self._prepared, []
+        steps = [step for step in prepared.plan.steps if step.action is Action.PRUNE]
+        named = {want.asset.name for want in prepared.wanted}
+        ours = self._ours() if steps else set()
+        for step in steps:
+            locked = prepared.lock[step.name]
+            outputs = dict(locked.outputs)
+            for output in step.outputs:
+                path = self._folder / output.path
+                try:
+                    notes.append(f"{path} {self._prune(path, outputs[output.path], ours)}.")
+                    del outputs[output.path]
+                except OSError as error:  # it stays known, for the next time
+                    notes.append(f"{path} could not be removed: {error.strerror}.")
+            if outputs or step.name in named:
+                prepared.lock[step.name] = _with_outputs(locked, outputs)
+            else:
+                del prepared.lock[step.name]
+        return notes
+
+    def _ours(self) -> set[object]:
+        """What must stay, also under another name: links, and systems that ignore case."""
+        outputs = [output.path for want in self._prepared.wanted for output in want.asset.outputs]
+        paths = [*self._keep, *(self._folder / path for path in outputs)]
+        return {_file_at(path) for path in paths} - {None}
+
+    def _prune(self, path: Path, output: LockedOutput, ours: set[object]) -> str:
+        """Remove the file at ``path``, if it may be; what became of it."""
+        home = resolved(self._folder)
+        if self._is_bound and home not in resolved(path.parent).joinpath("x").parents:
+            return "is outside of the manifest's folder, and was left alone"
+        if _file_at(path) in ours:
+            return "is still in use under another name, and was left alone"
+        if self._digest(path) != output.sha256:
+            return "was modified, and was left alone"
+        self._remove(path)
+        return "was removed"
+
+
+def _file_at(path: Path) -> object:
+    """The same for every name of a file; ``None`` where there is none."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino
 
 
 def _with_outputs(locked: LockedAsset, outputs: dict[str, LockedOutput]) -> LockedAsset:

@@ -18,9 +18,10 @@ class History(Protocol):
 
 
 class Recalling:
-    """Finds what was sent for the assets of ``manifest``, an absolute path.
+    """Finds what was sent for the assets of ``manifest``, an absolute path without links.
 
-    A placeholder is no picture for a run that is not ``offline``, nor the other way round.
+    What was sent for one that is not there any more counts too: it may be the same, moved or
+    renamed. A placeholder is no picture for a run that is not ``offline``, nor the other way round.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Recalling:
         self._manifest = manifest
         self._offline = offline
         self._is_file = is_file
+        self._manifests: dict[str, bool] = {}
 
     def look(self, requests: Collection[Key], masters: Collection[str]) -> Known:
         """What is known of ``requests`` of this manifest, and of ``masters``, by their digests.
@@ -42,15 +44,16 @@ class Recalling:
         Raises:
             ConfigError: The history cannot be read.
         """
+        digests = {request for _, request in requests}
         drawn: dict[Key, Drawn] = {}
         lost: dict[Key, State] = {}
         found: dict[str, Drawn] = {}
-        for state in self._history.recall({request for _, request in requests}.union(masters)):
+        for state in self._history.recall(digests.union(masters)):
             picture = self._picture(state)
             if picture and (sha256 := state["master"]["sha256"]) in masters:
                 found[sha256] = picture
             key = self._key(state)
-            if key not in requests or state.get("offline") is not self._offline:
+            if key[1] not in digests or state.get("offline") is not self._offline:
                 continue
             lost.pop(key, None)  # what was asked for again is settled
             if picture:
@@ -62,9 +65,20 @@ class Recalling:
     def _key(self, state: State) -> Key:
         """The asset and request of this manifest that a record is about; of none, if it is not."""
         match state.get("batch"):
-            case {"manifest": self._manifest, "asset": str(asset), "request": str(request)}:
-                return asset, request
+            case {"manifest": str(manifest), "asset": str(asset), "request": str(request)}:
+                if manifest == self._manifest or not self._is_there(manifest):
+                    return asset, request
         return "", ""
+
+    def _is_there(self, manifest: str) -> bool:
+        if manifest not in self._manifests:
+            path = Path(manifest)
+            # One from standard input has no ending, and never was there.
+            try:
+                self._manifests[manifest] = not path.suffix or self._is_file(path)
+            except OSError:  # who knows
+                self._manifests[manifest] = True
+        return self._manifests[manifest]
 
     def _picture(self, state: State) -> Drawn | None:
         """The master that a record tells of, if it is still there."""

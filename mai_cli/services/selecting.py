@@ -58,12 +58,20 @@ class Selection:
         """Whether it is every asset of the manifest."""
         return not self.patterns and self.shard is None
 
-    def check_prune(self, *, prune: bool) -> None:
+    def check_prune(self, *, prune: bool, is_file: bool) -> None:
         """See that files are only removed where the whole manifest is known to do without them.
+
+        Manifests that come from standard input, as ``is_file`` says, share one lock.
 
         Raises:
             UsageError: They are not.
         """
+        if prune and not is_file:
+            raise UsageError(
+                "--prune needs a manifest in a file.",
+                code="bad_option",
+                hint="Those from standard input share a lock; another may still need the files.",
+            )
         if prune and not self.is_whole:
             raise UsageError(
                 "--prune goes with the whole manifest, not with --only or --shard.",

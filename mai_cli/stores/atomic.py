@@ -121,6 +121,19 @@ def make_folder(folder: Path) -> None:
         sync_folder(made.parent)
 
 
+def copy_once(source: Path, target: Path) -> None:
+    """Put a copy of ``source`` at ``target``, unless something is there.
+
+    Raises:
+        OSError: It cannot be read or written.
+    """
+    if target.exists():
+        return
+    make_folder(target.parent)
+    with source.open("rb") as file, create(target, overwrite=False) as copy:
+        shutil.copyfileobj(file, copy)
+
+
 def prepare(folder: Path) -> None:
     """Make ``folder`` if it is missing.
 

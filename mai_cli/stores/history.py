@@ -1,7 +1,4 @@
-"""The history: a JSON Lines file in which the last line with an id is that record's state.
-
-Lines that cannot be read are passed over: what a crash has torn spoils nothing else.
-"""
+"""The history: a JSON Lines file in which the last line with an id is that record's state."""
 
 import errno
 import json
@@ -11,19 +8,23 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from mai_cli.errors import ConfigError, StorageError
+from mai_cli.errors import ConfigError, StorageError, UsageError
 from mai_cli.models.record import Record
-from mai_cli.stores.atomic import make_folder, sync_folder
+from mai_cli.stores.atomic import create, make_folder, sync_folder
 from mai_cli.stores.file_lock import locked
+from mai_cli.stores.history_lines import (
+    State,
+    lines_from_the_end,
+    needles_of,
+    newest_first,
+    state_of,
+    to_line,
+)
 
-State = dict[str, Any]
-"""A record as its line in the history has it; see ``Record.to_json``."""
-
-_ID = re.compile(rb'"id":"([^"]*)"')
+_ID = re.compile(rb'"id"\s*:\s*("(?:[^"\\]|\\.)*")')
 _DIGEST = re.compile(rb'"([0-9a-f]{64})"')
-_BLOCK_BYTES = 1 << 16
 
 
 class History:
@@ -43,7 +44,7 @@ class History:
             StorageError: The line could not be written.
         """
         line = to_line(record.to_json())
-        try:
+        with self._writing():
             make_folder(self._path.parent)
             with locked(self._lock_path):
                 handle, is_first = self._append(line)
@@ -54,6 +55,54 @@ class History:
                 os.close(handle)
             if is_first:
                 sync_folder(self._path.parent)
+
+    def change(self, record_id: str, change: Callable[[State], State]) -> State:
+        """Add what ``change`` makes of the newest state of a record, whatever others add meanwhile.
+
+        Raises:
+            UsageError: There is no such record any more.
+            StorageError: The line could not be written.
+        """
+        needle = record_id.lower().encode()
+        with self._writing(), locked(self._lock_path):
+            with _open(self._path) as file:
+                states = filter(None, map(state_of, lines_from_the_end(file, needle)))
+                newest = next((one for one in states if one["id"] == record_id), None)
+            if newest is None:
+                raise UsageError(
+                    f"The history has no record '{record_id}' any more.",
+                    code="no_record",
+                    hint="It was pruned meanwhile.",
+                )
+            state = change(newest)
+            if state.get("status") == "sent":  # else it would look like the first line
+                state["amended"] = True
+            handle, _ = self._append(to_line(state))
+            with os.fdopen(handle) as file:
+                os.fsync(file)
+        return state
+
+    def drop(self, choose: Callable[[Iterator[State]], Collection[str]]) -> int:
+        """Take all lines of the records that ``choose`` names, of all of them, out of the file.
+
+        It is replaced whole; nobody can append meanwhile, and every other line stays as it is.
+        Returns how many records went.
+
+        Raises:
+            StorageError: It could not be written, and is as before.
+        """
+        with self._writing(), locked(self._lock_path):
+            ids = set(choose(self.newest()))
+            if ids:
+                path = Path(os.path.realpath(self._path))  # a link stays one
+                with _open(path) as file, create(path, overwrite=True) as copy:
+                    copy.writelines(line for line in file if not _is_of(ids, line))
+            return len(ids)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise StorageError(
                 f"The history {self._path} cannot be written: {error.strerror}.",
@@ -74,19 +123,27 @@ class History:
             raise
         return handle, not size
 
-    def newest(self) -> Iterator[State]:
+    def newest(self, word: str = "") -> Iterator[State]:
         """Every record, the one that was sent last first; reads no more than is asked for.
+
+        With a ``word`` only those that have it somewhere, and perhaps a few more; much faster.
 
         Raises:
             ConfigError: The file cannot be read.
         """
-        states: dict[str, State] = {}
         with self._opened() as file:
-            for line in _lines_from_the_end(file):
-                if state := _state(line):
-                    newer = states.setdefault(state["id"], state)
-                    if state.get("status") == "sent" and state.get("attempts") == 1:
-                        yield newer  # this is its first line
+            yield from newest_first(lines_from_the_end(file, *needles_of(word)))
+
+    def damaged(self) -> Iterator[int]:
+        """The numbers of the lines, from 1, that cannot be read as a record.
+
+        Raises:
+            ConfigError: The file cannot be read.
+        """
+        with self._opened() as file:
+            for number, line in enumerate(file, 1):
+                if line.strip() and state_of(line) is None:
+                    yield number
 
     def find(self, id_start: str) -> list[State]:
         """The records whose id starts with ``id_start``.
@@ -94,8 +151,7 @@ class History:
         Raises:
             ConfigError: The file cannot be read.
         """
-        needle = f'"id":"{id_start}'.encode()
-        states = self._search(lambda line: needle in line)
+        states = self._search(lambda line: any(key.startswith(id_start) for key in _ids(line)))
         return [state for state in states.values() if state["id"].startswith(id_start)]
 
     def find_picture(self, sha256: str) -> list[State]:
@@ -122,14 +178,14 @@ class History:
     def _search(self, is_meant: Callable[[bytes], bool]) -> dict[str, State]:
         """The state of each record that has a line which is meant, the oldest first."""
         states: dict[str, State] = {}
-        ids: set[bytes] = set()
+        ids: set[str] = set()
         with self._opened() as file:
             for line in file:
                 # A later line of the same record may not have it, and holds all the same.
-                is_known = ids and (match := _ID.search(line)) and match[1] in ids
-                if (is_known or is_meant(line)) and (state := _state(line)):
+                is_known = ids and not ids.isdisjoint(_ids(line))
+                if (is_known or is_meant(line)) and (state := state_of(line)):
                     states[state["id"]] = state
-                    ids.add(state["id"].encode())
+                    ids.add(state["id"])
         return states
 
     @contextmanager
@@ -154,31 +210,20 @@ def _open(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def _lines_from_the_end(file: BinaryIO) -> Iterator[bytes]:
-    """The lines of ``file``, the last one first."""
-    position = file.seek(0, os.SEEK_END)
-    ends: list[bytes] = []  # of the line that is not whole yet, the last piece first
-    while position:
-        size = min(_BLOCK_BYTES, position)
-        position -= size
-        file.seek(position)
-        first, *lines = file.read(size).split(b"\n")
-        if lines:
-            yield b"".join([lines.pop(), *reversed(ends)])
-            yield from reversed(lines)
-            ends = []
-        ends.append(first)
-    yield b"".join(reversed(ends))
+def _is_of(ids: set[str], line: bytes) -> bool:
+    """Whether ``line`` is one of the record with one of ``ids``."""
+    if ids.isdisjoint(_ids(line)):  # else it may just tell of one of them
+        return False
+    state = state_of(line)
+    return state is not None and state["id"] in ids
 
 
-def _state(line: bytes) -> State | None:
-    """What ``line`` says, if it can be read."""
-    try:
-        state = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    is_record = isinstance(state, dict) and isinstance(state.get("id"), str)
-    return state if is_record else None
+def _ids(line: bytes) -> list[str]:
+    """Every id in ``line``, of the record or of something in it; much faster than all of it."""
+    return [
+        json.loads(text) if b"\\" in text else text[1:-1].decode(errors="replace")
+        for text in _ID.findall(line)
+    ]
 
 
 def _digests(state: State) -> set[str]:
@@ -205,11 +250,3 @@ def _write(handle: int, line: bytes, size: int) -> None:
 def _last_byte(handle: int) -> bytes:
     os.lseek(handle, -1, os.SEEK_END)
     return os.read(handle, 1)
-
-
-def to_line(value: object) -> bytes:
-    """``value`` as one line of JSON, in UTF-8."""
-    try:
-        return f"{json.dumps(value, ensure_ascii=False, separators=(',', ':'))}\n".encode()
-    except UnicodeEncodeError:  # a file name that is not UTF-8; escapes can carry it
-        return f"{json.dumps(value, separators=(',', ':'))}\n".encode()

@@ -8,12 +8,46 @@ import re
 from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
-from mai_cli.errors import StorageError
+from mai_cli.errors import StorageError, UsageError
 from mai_cli.models.batch import Ended, Result, Summary
 from mai_cli.stores import atomic
 
+_MARK, _HEAD_BYTES = b"<testsuites", 200
 _FAILED = (Result.REFUSED, Result.FAILED, Result.UNKNOWN)
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def check_junit(path: Path) -> None:
+    """See that a report can be written to ``path``, before anything is paid for.
+
+    It ends in ``.xml`` and takes the place of nothing but an older report.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    try:
+        atomic.prepare(path.parent)
+        is_report = not path.exists() or _is_report(path)
+    except OSError as error:
+        raise UsageError(
+            f"The JUnit report {path} cannot be written: {error.strerror}. Nothing was sent.",
+            code="bad_output",
+            hint="Choose another place.",
+        ) from None
+    if path.suffix.lower() != ".xml" or not is_report:
+        what = "is another file" if path.suffix.lower() == ".xml" else "does not end in .xml"
+        raise UsageError(
+            f"The JUnit report {path} {what}. Nothing was sent.",
+            code="bad_output",
+            hint="Choose another name, such as report.xml.",
+        )
+
+
+def _is_report(path: Path) -> bool:
+    if not (path.is_file() or path.is_dir()):  # a pipe could be waited for without end
+        return False
+    with path.open("rb") as file:
+        return _MARK in file.read(_HEAD_BYTES)
 
 
 def write_junit(path: Path, summary: Summary) -> None:

@@ -1,5 +1,6 @@
 """A small JSON file that processes change one after the other: what is left of quota and money."""
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -16,8 +17,9 @@ _T = TypeVar("_T")
 class Ledger:
     """The file at ``path``; any number of threads and processes may change it at once.
 
-    A ``durable`` one is on disk, whole, after each change. Another is written in place, which is
-    much faster; a crash can leave it torn, so that it is read as ``None``.
+    A ``durable`` one is on disk, whole, after each change; one that makes no sense was damaged by
+    others, and is an error. Another is written in place, which is much faster; a crash can leave
+    it torn, so that it is read as ``None``.
     """
 
     def __init__(self, path: Path, *, durable: bool) -> None:
@@ -34,7 +36,7 @@ class Ledger:
         if not self._path.exists():  # reading makes no file, not even a lock
             return None
         with locked(self._lock_path):
-            return _parsed(self._bytes())
+            return self._parsed(self._bytes())
 
     def change(self, step: Callable[[object], tuple[object, _T]]) -> _T:
         """Replace what the file holds by what ``step`` makes of it; return what it returns beside.
@@ -53,18 +55,29 @@ class Ledger:
     def _change(self, step: Callable[[object], tuple[object, _T]]) -> _T:
         with locked(self._lock_path):
             before = self._bytes()
-            value, result = step(_parsed(before))
+            value, result = step(self._parsed(before))
             after = f"{json.dumps(value, separators=(',', ':'), allow_nan=False)}\n".encode()
             if after != before:
                 self._write(after)
             return result
 
-    def _bytes(self) -> bytes:
+    def _bytes(self) -> bytes | None:
         try:
             with self._path.open("rb", buffering=0) as file:
                 return file.read()
         except FileNotFoundError:
-            return b""
+            return None
+
+    def _parsed(self, data: bytes | None) -> object:
+        if data is None:
+            return None
+        try:
+            parsed: object = json.loads(data)
+        except (ValueError, RecursionError):
+            if self._durable:
+                raise OSError(errno.EINVAL, f"{self._path} is damaged") from None
+            return None
+        return parsed
 
     def _write(self, data: bytes) -> None:
         if self._durable:
@@ -76,11 +89,3 @@ class Ledger:
             os.ftruncate(handle, len(data))
         finally:
             os.close(handle)
-
-
-def _parsed(data: bytes) -> object:
-    try:
-        parsed: object = json.loads(data) if data else None
-    except (ValueError, RecursionError):
-        return None
-    return parsed

@@ -6,6 +6,7 @@ its own, ``assets.lock.d/2-of-4.json``, which a later run folds in.
 
 import json
 import re
+from bisect import insort
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, fields
@@ -22,6 +23,7 @@ SCHEMA = "mai/lock/1"
 MODE = 0o666
 
 
+_TOGETHER = 100  # assets in one piece of the text
 _FRAGMENT = re.compile(r"\d+-of-\d+\.json", re.ASCII)
 _KEYS = {"request", "master", "offline", "alt", "outputs"}
 _OUTPUT_KEYS = {"recipe", "sha256"}
@@ -41,6 +43,7 @@ class LockFile:
         self._target = self._fragments / f"{shard}.json" if shard else self.path
         self._held: Lock = {}
         self._texts: dict[str, bytes] = {}
+        self._order: list[str] = []
 
     def read(self) -> Lock:
         """What the lock itself says; nothing where there is none.
@@ -58,6 +61,22 @@ class LockFile:
         """
         return {path.name: _read(path, self._manifest) for path in self._fragment_paths()}
 
+    def prepare(self) -> None:
+        """See that it can be written, before anything is paid for.
+
+        Raises:
+            UsageError: It cannot.
+        """
+        try:
+            atomic.prepare(self._target.parent)
+        except OSError as error:
+            raise UsageError(
+                f"The lock {self._target} cannot be written: {error.strerror}. Nothing was sent.",
+                code="bad_lock",
+                hint="Change the permissions of its folder; without the lock nobody knows what "
+                "was made.",
+            ) from None
+
     @property
     def names(self) -> Collection[str]:
         """The assets that it knows of since :meth:`hold`."""
@@ -65,7 +84,7 @@ class LockFile:
 
     def hold(self, lock: Lock) -> None:
         """Take over ``lock``, to be changed asset by asset; nothing is written yet."""
-        self._held, self._texts = lock, {}
+        self._held, self._texts, self._order = lock, {}, []
 
     def change(self, changed: Lock) -> None:
         """Put what it holds on disk with what is ``changed``, whole or not at all.
@@ -76,7 +95,11 @@ class LockFile:
             StorageError: It cannot be written; the old one is as before. What is changed is held
                 all the same, for the next time.
         """
-        self._texts.update((name, _text(asset)) for name, asset in changed.items())
+        self._settle()
+        for name, asset in changed.items():
+            if name not in self._texts:
+                insort(self._order, name)
+            self._texts[name] = _text(name, asset)
         self._put()
 
     def drop(self, names: Collection[str]) -> None:
@@ -85,9 +108,9 @@ class LockFile:
         Raises:
             StorageError: It cannot be written; the old one is as before.
         """
-        self._held = {name: asset for name, asset in self._held.items() if name not in names}
-        for name in names:
-            self._texts.pop(name, None)
+        self._settle()
+        self._order = [name for name in self._order if name not in names]
+        self._texts = {name: self._texts[name] for name in self._order}
         self._put()
 
     def write(self, lock: Lock) -> None:
@@ -97,7 +120,14 @@ class LockFile:
             StorageError: It cannot be written; the old one is as before.
         """
         self.hold(lock)
+        self._settle()
         self._put()
+
+    def _settle(self) -> None:
+        """Make text of what was taken over."""
+        self._order += sorted(self._held)
+        self._texts |= {name: _text(name, asset) for name, asset in self._held.items()}
+        self._held = {}
 
     def _put(self) -> None:
         try:
@@ -127,22 +157,18 @@ class LockFile:
         return sorted(found, key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)])
 
     def _pieces(self) -> Iterator[bytes]:
-        """The whole text; not joined, for there may be megabytes of it."""
+        """The whole text; not all in one, for there may be megabytes of it."""
         head = json.dumps({"schema": SCHEMA, "manifest": self._manifest}, indent=2)
         yield f'{head[:-2]},\n  "assets": {{'.encode()
-        names = sorted(self.names)
-        for number, name in enumerate(names):
-            if name not in self._texts:
-                self._texts[name] = _text(self._held[name])
-            yield b",\n" if number else b"\n"
-            yield f"    {json.dumps(name, ensure_ascii=False)}: ".encode()
-            yield self._texts[name]
-        yield b"\n  }\n}\n" if names else b"}\n}\n"
+        for start in range(0, len(self._order), _TOGETHER):
+            yield b",\n" if start else b"\n"
+            yield b",\n".join(self._texts[name] for name in self._order[start : start + _TOGETHER])
+        yield b"\n  }\n}\n" if self._order else b"}\n}\n"
 
 
-def _text(asset: LockedAsset) -> bytes:
-    text = json.dumps(to_json(asset), indent=2, ensure_ascii=False)
-    return text.replace("\n", "\n    ").encode()
+def _text(name: str, asset: LockedAsset) -> bytes:
+    text = json.dumps({name: to_json(asset)}, indent=2, ensure_ascii=False)
+    return text[1:-2].replace("\n", "\n  ")[1:].encode()  # without the outermost braces
 
 
 def to_json(asset: LockedAsset) -> dict[str, object]:
@@ -165,6 +191,8 @@ def _recipe_to_json(recipe: Recipe) -> dict[str, object]:
 
 def _read(path: Path, manifest: str) -> Lock:
     try:
+        if path.is_fifo():  # it could be waited for without end
+            raise _wrong(path, "is not a file")
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}

@@ -17,6 +17,7 @@ class Paths:
     history: Path
     gallery: Path
     state: Path
+    cache: Path
 
 
 def find_paths(environ: Mapping[str, str]) -> Paths:
@@ -33,6 +34,7 @@ def find_paths(environ: Mapping[str, str]) -> Paths:
             folder / "history.jsonl",
             folder / "gallery",
             folder / "state",
+            folder / "cache",
         )
     else:
         paths = _of_user()
@@ -53,6 +55,7 @@ def _of_user() -> Paths:
             dirs.user_data_path / "history.jsonl",
             dirs.user_pictures_path / "mai",
             dirs.user_state_path,
+            dirs.user_cache_path,
         )
     except RuntimeError:  # no HOME, and no such user on this machine
         raise ConfigError(

@@ -6,7 +6,7 @@ from typing import Any
 from mai_cli.errors import MaiError
 from mai_cli.models.batch import Action, BatchPlan, Ended, Result, State, Step, Summary
 from mai_cli.terminal.output import ERROR_SCHEMA, Output
-from mai_cli.terminal.showing import dollars
+from mai_cli.terminal.wording import dollars
 
 _HALF_A_CENT = 0.005
 _STATE_WIDTH = 12

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable
 
 from mai_cli.models.batch import Ended, Result
 from mai_cli.terminal.batch_showing import at_least, duration
-from mai_cli.terminal.showing import dollars
+from mai_cli.terminal.wording import dollars
 
 WINDOW_SECONDS = 300.0
 """The rate is that of this last while: long enough for a pause that the quota asks for."""

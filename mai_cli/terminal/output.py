@@ -47,6 +47,14 @@ class Output:
         """A result: a line for people."""
         self._result(f"{visible(text)}\n".encode())
 
+    def row(self, cells: Iterable[str]) -> None:
+        """A result: a line of cells for programs, with tabs between them."""
+        self._result(("\t".join(map(visible, cells)) + "\n").encode())
+
+    def data(self, data: bytes) -> None:
+        """A result: bytes as they are."""
+        self._result(data)
+
     def lines(self, text: str) -> None:
         """A result: several lines for people."""
         for line in text.splitlines():

@@ -12,6 +12,7 @@ from mai_cli.models.plan import Plan
 from mai_cli.models.record import Record
 from mai_cli.models.setting import Profile, Setting, to_text
 from mai_cli.terminal.output import Output
+from mai_cli.terminal.wording import dollars
 
 if TYPE_CHECKING:
     from mai_cli.terminal.preview import Preview
@@ -38,10 +39,14 @@ def show_outcome(output: Output, outcome: Outcome, *, to_stdout: bool) -> None:
 
 def show_preview(output: Output, preview: "Preview", outcome: Outcome) -> None:
     """Show the picture itself in the terminal, if there is one."""
-    if outcome.path is None:
-        return
+    if outcome.path is not None:
+        show_picture(output, preview, outcome.path)
+
+
+def show_picture(output: Output, preview: "Preview", path: Path) -> None:
+    """Show the picture at ``path`` in the terminal."""
     try:
-        preview.show(outcome.path)
+        preview.show(path)
     except OSError as error:
         output.note(f"The picture cannot be shown: {error.strerror}.")
     except ValueError as error:
@@ -155,12 +160,3 @@ def _summary(record: Record) -> str:
     size = f"{record.master.width}x{record.master.height}" if record.master else ""
     cost = "free" if record.offline else dollars(record.cost_usd)
     return f"{size}, {cost}, {record.seconds or 0:.0f} s, id {record.id}"
-
-
-def dollars(amount: float | None) -> str:
-    """An amount of money for people; what is not known is called that, never nothing."""
-    if amount is None:
-        return "cost unknown"
-    if 0 < amount < 0.005:  # noqa: PLR2004 - half a cent would be shown as nothing
-        return "under $0.01"
-    return f"${amount:.2f}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SAME_WISH_SECONDS = 0.5
+SAME_WISH_SECONDS = 0.15
 """A terminal and a wrapper may both pass one Ctrl-C on; people take longer to insist."""
 
 

@@ -195,3 +195,29 @@ def test_what_is_no_whole_picture_of_a_fair_size_is_told(tmp_path, data, said):
     path.write_bytes(data)
     with pytest.raises(PictureError, match=f"^{said}$"):
         shrink(path, 10, 10)
+
+
+def read_webp(data: bytes) -> Image.Image:
+    with Image.open(io.BytesIO(data), formats=["WEBP"]) as picture:
+        return picture.copy()
+
+
+def test_a_small_file_keeps_what_shines_through(tmp_path):
+    picture = Image.new("RGBA", (64, 32), (200, 100, 50, 255))
+    picture.paste((0, 0, 0, 0), (32, 0, 64, 32))
+    small = read_webp(shrink(saved(tmp_path / "a.png", picture), 32, 32).webp())
+
+    assert (small.mode, small.size) == ("RGBA", (32, 16))
+    assert small.getpixel((4, 8)) == pytest.approx((200, 100, 50, 255), abs=12)
+    assert small.getpixel((28, 8))[3] == 0
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "I;16", "LA", "1"])
+def test_a_small_file_can_be_made_of_every_kind_of_png(tmp_path, mode):
+    small = shrink(saved(tmp_path / "a.png", Image.new(mode, (64, 32))), 32, 32).webp()
+    assert read_webp(small).size == (32, 16)
+
+
+def test_a_small_file_of_a_photo_is_small(tmp_path):
+    picture = Image.radial_gradient("L").resize((1024, 1024)).convert("RGB")
+    assert len(shrink(saved(tmp_path / "a.png", picture), 512, 512).webp()) < 30_000

@@ -8,10 +8,16 @@ import os
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks import batch, generate, pictures, start
+from tests.benchmarks import batch, generate, history, pictures, start
 from tests.benchmarks.measuring import machine
 
-BENCHMARKS = {"start": start, "generate": generate, "pictures": pictures, "batch": batch}
+BENCHMARKS = {
+    "start": start,
+    "generate": generate,
+    "pictures": pictures,
+    "history": history,
+    "batch": batch,
+}
 
 
 def main() -> None:

@@ -237,6 +237,18 @@ def test_a_manifest_may_come_from_standard_input(run, bare, tmp_path, kind):
     assert plan["manifest"] == "standard input"
 
 
+@pytest.mark.parametrize("args", [[], ["--check"], ["--dry-run"]])
+def test_nothing_is_pruned_by_a_manifest_from_standard_input(run, bare, tmp_path, args):
+    made = run(bare, "batch", "-", "--format=json", "--offline", stdin=SAME["json"].encode())
+    pruned = run(
+        bare, "batch", "-", "--format=jsonl", "--offline", "--prune", *args, stdin=b'{"prompt":"x"}'
+    )
+
+    assert (made.code, pruned.code, pruned.out) == (0, 2, b"")
+    assert "--prune needs a manifest in a file." in pruned.err
+    assert len(list((tmp_path / "out").iterdir())) == 4
+
+
 def test_standard_input_needs_a_format(run, bare):
     result = run(bare, "batch", "-", "--offline", stdin=b"a fox\n")
 
@@ -656,6 +668,27 @@ def test_a_link_does_not_lead_an_output_out_of_the_folder(batch, tmp_path, found
 
     assert (result.code, foundry.received) == (2, [])
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize("args", [[], ["--force"], ["--force", "a"]])
+@pytest.mark.parametrize("target", ["nowhere.png", "nowhere/a.png", "/nowhere/a.png"])
+def test_a_link_to_nothing_is_in_the_way_of_an_output(batch, tmp_path, foundry, args, target):
+    (tmp_path / "a.png").symlink_to(target)
+    result = batch('[[assets]]\nname = "a"\nprompt = "x"\noutput = "a.png"\n', *args)
+
+    assert (result.code, result.out, foundry.received) == (2, b"", [])
+    assert "  a: a.png" in result.err.splitlines()
+    assert (tmp_path / "a.png").readlink() == Path(target)
+
+
+def test_a_link_to_nothing_where_an_output_was_is_in_its_way(batch, mai, tmp_path, foundry):
+    batch('[[assets]]\nname = "a"\nprompt = "x"\noutput = "a.png"\n')
+    (tmp_path / "a.png").unlink()
+    (tmp_path / "a.png").symlink_to("nowhere.png")
+    result = mai("batch", "assets.toml", MAI_SIZE=SMALL)
+
+    assert (result.code, len(foundry.received)) == (2, 1)
+    assert (tmp_path / "a.png").is_symlink()
 
 
 @pytest.mark.parametrize(

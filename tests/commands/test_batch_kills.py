@@ -328,6 +328,64 @@ def test_a_batch_that_is_killed_fifty_times_ends_as_if_it_were_not(site, undistu
     check_whole(site, undisturbed)
 
 
+def through_a_link(site: Site) -> None:
+    link = site.folder.with_name("link")
+    link.symlink_to(site.folder)
+    site.manifest = link / site.manifest.name
+
+
+def elsewhere(site: Site) -> None:
+    site.folder = site.folder.rename(site.folder.with_name("moved"))
+    site.manifest = site.folder / site.manifest.name
+
+
+def with_another_name(site: Site) -> None:
+    site.manifest = site.manifest.rename(site.manifest.with_name("other.json"))
+
+
+def with_other_assets(site: Site) -> None:
+    text = site.manifest.read_text()
+    site.manifest.write_text(text.replace('"name": "a', '"name": "b'))
+
+
+MOVES = [
+    [through_a_link],
+    [elsewhere],
+    [with_another_name],
+    [with_other_assets],
+    [elsewhere, through_a_link, with_another_name],
+    [elsewhere, with_other_assets],
+]
+
+
+@pytest.mark.parametrize("moves", MOVES, ids=lambda moves: ", ".join(m.__name__ for m in moves))
+def test_what_was_in_flight_is_not_sent_again_however_the_manifest_is_called_now(site, moves):
+    site.foundry.faults = None
+    made = site.names[:4]
+    assert site.run(*(f"--only={name}" for name in made)) == 0
+    site.foundry.latency = 2.0
+    process = site.start("-j", "3")
+    while len(site.foundry.served) < 7:
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.kill()
+    assert site.finish(process) == KILLED
+    site.foundry.settle()
+    site.foundry.latency = 0.0
+    in_flight = [name_of(served) for served in site.foundry.served[4:]]
+    for move in moves:
+        move(site)
+
+    assert site.finish(site.start()) == 11
+    sent = Counter(name_of(served) for served in site.foundry.served)
+    assert sent == Counter(site.names)
+    assert site.finish(site.start()) == 8
+    assert site.finish(site.start("--retry-lost")) == 0
+    sent = Counter(name_of(served) for served in site.foundry.served)
+    assert sent == Counter([*site.names, *in_flight])
+    assert site.finish(site.start("--check")) == 0
+
+
 @pytest.mark.slow
 def test_shards_that_are_killed_end_as_if_they_were_not(site, undisturbed):
     dice = random.Random(4)

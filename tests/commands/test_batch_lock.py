@@ -1,12 +1,15 @@
 """The lock of ``mai batch``: a text to be committed, its fragments, and one run at a time."""
 
 import difflib
+import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -351,6 +354,89 @@ def test_manifests_of_one_name_in_two_formats_do_not_take_each_others_files(
     assert result.code == 2
     assert "is that of another manifest: assets.toml." in result.err
     assert (tmp_path / "out" / "fox.png").is_file()
+
+
+def test_prune_removes_nothing_but_old_outputs_whatever_a_lock_lists(mai, tmp_path):
+    site = tmp_path / "site"
+    for folder in (site, tmp_path / "public"):
+        folder.mkdir()
+    (site / "linked").symlink_to("../public")
+    (site / "assets.toml").write_text("assets = []\n")
+    names = ["assets.toml", "../mine.txt", "linked/mine.txt", "old.png"]
+    for name in names[1:]:
+        (site / name).write_text("mine")
+    digests = {name: hashlib.sha256((site / name).read_bytes()).hexdigest() for name in names}
+    outputs = {
+        name: {"recipe": {"format": "png"}, "sha256": digest}
+        for name, digest in {**digests, "assets.lock.json": "0" * 64}.items()
+    }
+    old = {"request": "a" * 64, "master": None, "offline": False, "outputs": outputs}
+    content = {"schema": "mai/lock/1", "manifest": "assets.toml", "assets": {"old": old}}
+    (site / "assets.lock.json").write_text(json.dumps(content))
+    result = mai("batch", "site/assets.toml", "--prune")
+
+    outside = "is outside of the manifest's folder, and was left alone."
+    in_use = "is still in use under another name, and was left alone."
+    assert result.code == 0, result.err
+    assert result.err.splitlines()[:5] == [
+        f"{site / '../mine.txt'} {outside}",
+        f"{site / 'assets.lock.json'} {in_use}",
+        f"{site / 'assets.toml'} {in_use}",
+        f"{site / 'linked/mine.txt'} {outside}",
+        f"{site / 'old.png'} was removed.",
+    ]
+    assert [name for name in outputs if not (site / name).exists()] == ["old.png"]
+
+
+def test_a_job_whose_fragment_cannot_be_written_sends_nothing(batch, foundry, tmp_path):
+    (tmp_path / "assets.lock.d").write_text("in the way")
+    for number in (1, 2):
+        result = batch("--shard", f"{number}/2", text=SIX)
+        assert (result.code, result.out) == (2, b"")
+        assert f"The lock {tmp_path / 'assets.lock.d'}/{number}-of-2.json cannot" in result.err
+
+    assert foundry.received == []
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Callable[[], None]]:
+    """Make the folder of a site read-only, with all that is in it."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    remount = ["mount", "-o", "remount,ro", str(folder)]
+    yield lambda: subprocess.run(remount, check=True)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("args", [[], ["--shard", "1/1"]])
+def test_where_no_lock_can_be_written_nothing_is_sent(mai, foundry, tmp_path, read_only, args):
+    (tmp_path / "site" / "assets.toml").write_text(entry("fox").replace("out/", "../out/"))
+    read_only()
+    result = mai("batch", "site/assets.toml", "--allow-outside", *args, MAI_SIZE=SMALL)
+
+    assert (result.code, result.out, foundry.received) == (2, b"", [])
+    assert "cannot be written: " in result.err
+
+
+def test_where_no_lock_can_be_written_all_may_be_up_to_date(mai, tmp_path, read_only):
+    (tmp_path / "site" / "assets.toml").write_text(entry("fox"))
+    mai("batch", "site/assets.toml", MAI_SIZE=SMALL)
+    read_only()
+    result = mai("batch", "site/assets.toml", MAI_SIZE=SMALL)
+
+    assert (result.code, result.out) == (0, b""), result.err
+
+
+def test_a_job_with_nothing_to_do_leaves_no_fragment(batch, foundry, fragments, tmp_path):
+    batch(text=SIX)
+    for shard in ("1/2", "2/2"):
+        assert batch("--shard", shard).code == 0
+
+    assert len(foundry.received) == 6
+    assert not (tmp_path / "assets.lock.d").exists()
 
 
 def test_the_lock_of_standard_input_has_a_name_of_its_own(run, bare, tmp_path):

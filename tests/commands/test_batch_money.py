@@ -118,6 +118,38 @@ def test_the_day_is_counted_without_a_limit_too(batch, spending, foundry):
     assert spending()["spent_usd"] == pytest.approx(4 * PRICE)
 
 
+DAMAGES = {"empty": "", "garbage": '{"day":"20', "another shape": '{"day":"2026-11-22"}\n'}
+damages = pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+
+
+@damages
+def test_where_it_is_not_known_what_the_day_has_cost_its_limit_lets_nothing_pass(
+    batch, mai, foundry, history, home, damage
+):
+    (home / "state").mkdir(parents=True)
+    (home / "state" / "spending.json").write_text(damage)
+    pictures = batch(text=FOUR, MAI_MAX_COST_PER_DAY="5")
+    picture = mai("generate", "x", MAI_SIZE=SMALL, MAI_MAX_COST_PER_DAY="5")
+
+    assert (pictures.code, picture.code, foundry.received, history()) == (3, 3, [], {})
+    for result in (pictures, picture):
+        assert "The spending of the day cannot be recorded: " in result.err
+    assert (home / "state" / "spending.json").read_text() == damage
+
+
+def test_without_a_limit_it_is_told_once_that_nobody_knows_what_the_day_has_cost(
+    batch, foundry, home
+):
+    damage = DAMAGES["another shape"]  # what is torn may be by a crash, and is begun anew
+    (home / "state").mkdir(parents=True)
+    (home / "state" / "spending.json").write_text(damage)
+    result = batch(text=FOUR)
+
+    assert (result.code, len(foundry.received)) == (0, 4)
+    assert result.err.count("The spending of the day cannot be recorded: ") == 1
+    assert (home / "state" / "spending.json").read_text() == damage
+
+
 @pytest.mark.parametrize(
     ("args", "more"),
     [(["--max-cost", "5"], {}), ([], {"MAI_MAX_COST_PER_DAY": "5"}), ([], {"MAI_MAX_COST": "5"})],

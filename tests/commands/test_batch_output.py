@@ -333,7 +333,41 @@ def test_a_full_disk_behind_stdout_is_told_and_loses_no_picture_that_is_in_fligh
     assert first == "Error: Standard output cannot be written: No space left on device.\n"
     assert process.returncode in (7, 11)
     assert b"Traceback" not in rest
+    assert "made        4" in rest.decode().splitlines()
     assert [record["status"] for record in history().values()] == ["ok"] * 4
+
+
+@pytest.mark.parametrize("args", [[], ["--json"], ["-q"]])
+def test_where_stdout_takes_nothing_no_more_is_sent_and_what_was_drawn_counts(
+    foundry, env, tmp_path, history, args
+):
+    names = [f"a{number}" for number in range(12)]
+    (tmp_path / "assets.toml").write_text(manifest(*names))
+    foundry.latency = 0.2
+    foundry.jitter = 0.2
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*MAI, "batch", "assets.toml", "-j", "3", "--junit", "mai.xml", *args],
+            env=env | {"MAI_SIZE": SMALL},
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+
+    drawn = len(foundry.served)
+    lines = done.stderr.decode().splitlines()
+    assert done.returncode in (7, 11)
+    assert lines.count("Error: Standard output cannot be written: No space left on device.") == 1
+    assert 0 < drawn <= 6  # three, and whose turn came before it was known
+    assert len(history()) == len(list(tmp_path.glob("*.png"))) == drawn
+    assert len(json.loads((tmp_path / "assets.lock.json").read_text())["assets"]) == drawn
+    suite = ET.parse(tmp_path / "mai.xml").getroot()[0]
+    assert (suite.get("tests"), suite.get("skipped")) == ("12", f"{12 - drawn}")
+    if not args:
+        assert f"made        {drawn}" in lines
+        assert f"not sent    {12 - drawn}" in lines
 
 
 def test_nobody_at_the_other_end_of_stderr_changes_nothing(foundry, env, tmp_path):
@@ -381,12 +415,43 @@ def test_a_report_for_junit(batch, foundry, tmp_path):
     assert cases["bee"][0].get("type") == "lost_answer"
 
 
-def test_a_report_that_cannot_be_written_is_told_and_loses_nothing(batch, tmp_path):
+def test_an_older_report_is_replaced(batch, tmp_path):
+    for names in (NAMES, NAMES[:1]):
+        batch("--junit", "mai.xml", "--force", text=manifest(*names))
+
+    cases = ET.parse(tmp_path / "mai.xml").getroot().iter("testcase")
+    assert [case.get("name") for case in cases] == ["ant"]
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["assets.toml", "report", "ant.png", "folder", "folder.xml", "mine.xml", "file/mai.xml"],
+)
+def test_a_report_that_would_destroy_something_is_refused_before_anything_is_sent(
+    batch, foundry, tmp_path, place
+):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder.xml").mkdir()
     (tmp_path / "file").touch()
-    result = batch("--junit", "file/mai.xml", text=FOUR)
+    (tmp_path / "mine.xml").write_text("<mine/>")
+    result = batch("--junit", place, text=FOUR)
+
+    assert (result.code, result.out, foundry.received) == (2, b"", [])
+    assert f"Error: The JUnit report {place} " in result.err
+    assert (tmp_path / "assets.toml").read_text() == FOUR
+    assert (tmp_path / "mine.xml").read_text() == "<mine/>"
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("home", "assets.toml", "folder", "folder.xml", "file", "mine.xml")
+    }
+
+
+def test_a_report_that_cannot_be_written_is_told_and_loses_nothing(batch, foundry, tmp_path):
+    report = tmp_path / "mai.xml"
+    foundry.will(Answer(200, picture(png(768, 768)).body, before=report.mkdir))
+    result = batch("--junit", "mai.xml", "-j", "1", text=FOUR)
 
     assert (result.code, len(result.lines)) == (7, 4)
-    assert "Error: The JUnit report file/mai.xml cannot be written: " in result.err
+    assert "Error: The JUnit report mai.xml cannot be written: " in result.err
 
 
 def github(tmp_path: Path) -> dict[str, str]:

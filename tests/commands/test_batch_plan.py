@@ -252,6 +252,7 @@ def test_what_left_the_manifest_is_left_over_until_it_is_pruned(
 
     pruned = batch("--prune")
     assert (pruned.code, pruned.out) == (0, b"")
+    assert f"{tmp_path / file} was removed." in pruned.err.splitlines()
     assert "left over" not in pruned.err
     assert not (tmp_path / file).exists()
     assert (tmp_path / "fox.png").is_file()
@@ -319,6 +320,42 @@ def test_a_renamed_asset_with_a_new_file_leaves_the_old_one_to_prune(
     assert not (tmp_path / "owl.png").exists()
     assert check() == ALL_IS_WELL
     assert list(locked(made)) == ["fox", "uhu"]
+
+
+def test_what_is_left_over_can_be_pruned_while_others_are_forced(batch, foundry, tmp_path, made):
+    result = batch("--force", "--prune", text=WITHOUT_OWL)
+
+    assert (result.code, len(foundry.received)) == (0, 3)
+    assert not (tmp_path / "owl.png").exists()
+
+
+@pytest.mark.parametrize(
+    "names", [("owl", "fox"), ("owl", "uhu"), ("uhu", "fox")], ids=["swapped", "chain", "back"]
+)
+def test_assets_that_change_their_names_take_their_pictures_along(
+    batch, check, foundry, tmp_path, made, names
+):
+    before = {name: embedded_id(tmp_path / name) for name in ("fox.png", "owl.png")}
+    fox, owl = names
+    text = TWO.replace('"fox"', "FOX").replace('"owl"', f'"{owl}"').replace("FOX", f'"{fox}"')
+    assert check("--prune", text=text)[0] == 10
+    result = batch("--prune")
+
+    assert (result.code, len(foundry.received)) == (0, 2), result.err
+    assert {name: embedded_id(tmp_path / name) for name in before} == before
+    assert check() == ALL_IS_WELL
+    assert sorted(locked(made)) == sorted(names)
+
+
+def test_of_a_picture_that_was_renamed_no_second_asset_is_made(batch, foundry, tmp_path, made):
+    moved = TWO.replace('"owl"', '"uhu"').replace("owl.png", "uhu.png")
+    another = '[[assets]]\nname = "another"\nprompt = "a grey owl"\noutput = "another.png"\n'
+    batch(text=moved)  # owl.png is left over, and the lock knows it still
+    result = batch(text=moved + another)
+
+    assert (result.code, result.lines) == (0, [str(tmp_path / "another.png")])
+    assert len(foundry.received) == 3
+    assert embedded_id(tmp_path / "another.png") != embedded_id(tmp_path / "uhu.png")
 
 
 def test_what_a_renamed_asset_leaves_is_left_over_once(batch, check, tmp_path, made):
@@ -657,6 +694,9 @@ def test_a_dry_run_tells_how_long_it_takes_once_that_is_known(batch, made, tmp_p
     [
         ["--check", "--dry-run"],
         ["--adopt", "--check"],
+        ["--adopt", "--force"],
+        ["--adopt", "--force", "fox"],
+        ["--adopt", "--prune"],
         ["hero"],
         ["--shard", "4/3"],
         ["--shard", "x"],

@@ -223,6 +223,55 @@ def test_two_shards_of_one_manifest_work_at_once(machine, foundry):
     assert len(lock["assets"]) == 12
 
 
+@pytest.mark.parametrize(("first", "second"), [("1/3", "1/2"), ("2/2", "3/3"), ("1/1", "2/4")])
+def test_two_ways_to_divide_one_manifest_do_not_work_at_once(machine, foundry, first, second):
+    foundry.latency = 0.3
+    manifest = machine.manifest("one", 12)
+    running = machine.start("batch", manifest, f"--shard={first}", "-j", "1")
+    machine.wait_for(1)
+    other = machine.start("batch", manifest, f"--shard={second}", "--json")
+    assert machine.finish(other) == [6]
+    assert running.poll() is None
+    assert machine.finish(running) == [0]
+    sent = len(foundry.served)
+
+    (line,) = other.out.splitlines()
+    assert json.loads(line)["error"]["code"] == "busy"
+    assert len(machine.drawn()) == sent
+
+    foundry.latency = 0.0
+    assert machine.finish(machine.start("batch", manifest, f"--shard={second}")) == [0]
+    assert machine.finish(machine.start("batch", manifest)) == [0]
+    assert list(machine.drawn().values()) == [1] * 12
+
+
+def test_of_two_ways_to_divide_that_start_at_the_same_moment_one_works(machine, foundry):
+    foundry.latency = 0.3
+    manifest = machine.manifest("one", 24)
+    shards = [machine.start("batch", manifest, f"--shard=1/{count}") for count in (2, 3, 4, 5)]
+
+    assert sorted(machine.finish(*shards)) == [0, 6, 6, 6]
+    assert set(machine.drawn().values()) == {1}
+
+
+def test_a_manifest_that_is_reached_through_a_link_is_the_same(machine, foundry):
+    foundry.latency = 0.3
+    manifest = machine.manifest("one", 8)
+    (machine.folder / "link").symlink_to("one")
+    through = "link/assets.json"
+    for one, other in ((manifest, through), (through, manifest)):
+        running = machine.start("batch", one, "-j", "1", "--force")
+        machine.wait_for(len(foundry.served) + 1)
+        second = machine.start("batch", other, "--json")
+        shard = machine.start("batch", other, "--shard=1/2", "--json")
+        assert machine.finish(second, shard) == [6, 6]
+        assert machine.finish(running) == [0]
+    assert list(machine.drawn().values()) == [2] * 8
+
+    check = machine.start("batch", through, "--check")
+    assert machine.finish(check) == [0]
+
+
 def test_two_batches_that_start_at_the_same_moment_do_not_both_work(machine, foundry):
     foundry.latency = 0.2
     manifest = machine.manifest("one", 8)

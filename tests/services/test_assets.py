@@ -160,13 +160,13 @@ def test_names_are_filled_in_everywhere_but_never_twice():
             "tags": ["${kind}"],
             "params": {"a": ["is ${kind}"], "seed": "${n}", "t": "n${n}"},
             "alt": "${on}",
-            "vars": {"kind": "fox", "ending": "png", "odd": "${kind} $$", "on": True, "n": 7},
+            "vars": {"kind": "fox", "ending": "png", "odd": "$${kind} $$", "on": True, "n": 7},
         },
         variables={"kind": "hare", "style": "soft"},
     )
 
     assert asset.name == "fox-1"
-    assert asset.prompt == "a fox, soft, $5, $5, ${kind}, ${kind} $$, true"
+    assert asset.prompt == "a fox, soft, $5, $5, ${kind}, $${kind} $$, true"
     assert paths(asset) == ["fox/fox-1.png"]
     assert asset.tags == ("fox",)
     assert asset.params == {"a": ["is fox"], "seed": 7, "t": "n7"}
@@ -259,7 +259,7 @@ def test_every_mistake_of_a_manifest_is_told_at_once():
         fox(size="huge", count=0, background="red", web_grounding="maybe", tags=[""], alt=3),
         {"prompt": "${stile}"},
         defaults={"name": "x", "sise": "16:9", "matrix": {}},
-        variables={"style": "soft", "number": 1, "a b": "x", "list": []},
+        variables={"style": "soft", "number": 1, "a b": "x", "list": [], "look": "${style}"},
     )
 
     assert found == [
@@ -272,6 +272,10 @@ def test_every_mistake_of_a_manifest_is_told_at_once():
             "Use letters, digits, - and _, and begin with a letter."
         ),
         "top level: 'vars' has for 'list' no text, number or switch.",
+        (
+            "top level: 'vars' 'look' uses ${style}, and nothing is filled into values. "
+            "Put both into the text that uses it."
+        ),
         "asset 1 (a): there is no key 'promt'. Did you mean 'prompt'?",
         "asset 1 (a): there is no prompt. Add 'prompt' or 'prompt_file'.",
         "asset 2: 'prompt' and 'prompt_file' exclude each other. Keep one of them.",
@@ -362,6 +366,13 @@ def test_every_mistake_of_a_manifest_is_told_at_once():
         (
             {"vars": {"name": "x"}},
             "asset 1 (fox): 'vars' has 'name', which mai fills in itself. Choose another name.",
+        ),
+        (
+            {"vars": {"kind": "fox", "x": "a ${style} ${kind}"}, "prompt": "${x}"},
+            (
+                "asset 1 (fox): 'vars' 'x' uses ${kind}, and nothing is filled into values. "
+                "Put both into the text that uses it."
+            ),
         ),
         ({"matrix": {"x": []}, "prompt": "${x}"}, "asset 1 (fox): 'matrix' has no values for 'x'."),
         (

@@ -320,7 +320,6 @@ def test_a_clock_that_is_set_back_over_midnight_makes_no_room(world):
 @pytest.mark.parametrize(
     "data",
     [
-        None,
         [],
         {"day": "2026-11-22"},
         {"day": "someday", "spent_usd": 0.9, "reserved": {}},
@@ -330,14 +329,28 @@ def test_a_clock_that_is_set_back_over_midnight_makes_no_room(world):
         {"day": "2026-11-22", "spent_usd": 0.9, "reserved": []},
     ],
 )
-def test_a_ledger_that_makes_no_sense_is_begun_anew(world, data):
+def test_a_ledger_that_makes_no_sense_stays_as_it_is_and_nothing_fits_a_limit(world, data):
     world.ledger.data = data
-    reservation = world.budget(max_cost_per_day=1.0).reserve(0.2)
-    assert world.counted == 0.2
+    with pytest.raises(ConfigError) as caught:
+        world.budget(max_cost_per_day=1.0).reserve(0.2)
+    assert caught.value.code == "cannot_store"
+    assert str(caught.value) == (
+        "The spending of the day cannot be recorded: the file makes no sense. Nothing was sent."
+    )
 
-    world.ledger.data = data
-    reservation.settle(0.1)
+    budget = world.budget()
+    for _ in range(2):
+        budget.reserve(0.2).settle(0.1)
+    assert world.told == ["The spending of the day cannot be recorded: the file makes no sense."]
     assert world.ledger.data == data
+
+
+def test_a_ledger_that_is_damaged_meanwhile_stays_as_it_is(world):
+    reservation = world.budget(max_cost_per_day=1.0).reserve(0.2)
+    world.ledger.data = []
+    reservation.settle(0.1)
+
+    assert world.ledger.data == []
 
 
 @pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EROFS])

@@ -389,8 +389,9 @@ def test_where_the_picture_of_the_lock_is_gone_all_outputs_are_made_from_another
     ]
 
 
-LOST = {"id": "b7c4", "created_at": "2026-11-22T09:14:03.120Z"}
+LOST = {"id": "b7c4", "created_at": "2026-11-22T09:14:03.120Z", "status": "sent"}
 WAS_LOST = "sent at 2026-11-22T09:14:03.120Z and never answered, id b7c4"
+CAME_TO_NOTHING = "sent at 2026-11-22T09:14:03.120Z and no picture came of it, id b7c4"
 
 
 @pytest.mark.parametrize("digests", [("A",), ("B", "A")])
@@ -413,10 +414,46 @@ def test_what_was_never_answered_is_drawn_if_told_so(settled):
     assert (forced.action, forced.reason) == (Action.DRAW, "drawn again, as --force says")
 
 
+def test_what_was_answered_without_a_picture_is_held_and_says_so(machine):
+    machine.known = Known(lost={("hero", "A"): LOST | {"status": "unknown"}})
+
+    assert machine.plan(HERO) == [step_of(HERO, State.NEW, Action.HOLD, CAME_TO_NOTHING)]
+
+
 def test_nothing_is_held_that_was_never_answered_for_another_asset_or_request(machine):
+    villain = want("villain", "villain.png", digests=("C",))
     machine.known = Known(lost={("villain", "A"): LOST, ("hero", "B"): LOST})
 
-    assert machine.plan(HERO) == [step_of(HERO, State.NEW, Action.DRAW)]
+    assert machine.plan(HERO, villain) == [
+        step_of(HERO, State.NEW, Action.DRAW),
+        step_of(villain, State.NEW, Action.DRAW),
+    ]
+
+
+@pytest.mark.parametrize("digests", [("A",), ("B", "A")])
+def test_what_was_never_answered_for_an_asset_that_left_is_held_for_one_that_is_new(
+    machine, digests
+):
+    new = want("new", "new.png", digests=digests)
+    machine.known = Known(lost={("old", "A"): LOST})
+
+    assert machine.plan(new) == [step_of(new, State.NEW, Action.HOLD, WAS_LOST)]
+
+
+def test_what_was_never_answered_for_an_asset_that_left_is_drawn_if_told_so(machine):
+    machine.known = Known(lost={("old", "A"): LOST})
+
+    for told in ({"retry_lost": True}, {"force": "hero"}, {"is_whole": False}):
+        (step,) = machine.plan(HERO, **told)
+        assert step.action is Action.DRAW
+
+
+def test_a_picture_comes_before_what_was_never_answered_for_an_asset_that_left(renamed):
+    renamed.known = replace(renamed.known, lost={("older", "A"): LOST})
+
+    (step, _) = renamed.plan(HERO)
+
+    assert step.action is Action.EXPORT
 
 
 def test_what_was_drawn_is_not_held_for_what_was_never_answered(machine):
@@ -702,12 +739,108 @@ def test_no_picture_is_taken_from_an_asset_that_is_still_there(renamed):
     ]
 
 
-def test_an_asset_that_is_not_new_takes_no_picture_that_is_left(renamed):
+def test_an_asset_whose_request_has_changed_takes_a_picture_that_is_left(renamed):
     renamed.lock |= {"hero": lock_of("B", "gone")}
 
     assert renamed.plan(HERO)[0] == step_of(
-        HERO, State.CHANGED, Action.DRAW, "the request has changed"
+        HERO,
+        State.RESTORABLE,
+        Action.EXPORT,
+        "the request has changed",
+        outputs=HERO.asset.outputs,
+        drawn=drawn(),
     )
+
+
+def test_an_asset_whose_request_is_the_same_takes_no_picture_that_is_left(renamed):
+    renamed.lock |= {"hero": lock_of(master="gone", hero_png="P", hero_webp="W")}
+
+    assert renamed.plan(HERO)[0] == step_of(
+        HERO, State.MISSING, Action.DRAW, "hero.png is missing, hero.webp is missing"
+    )
+
+
+@pytest.fixture
+def two() -> Machine:
+    """Two assets that were made, and whose pictures are known."""
+    lock = {"a": lock_of("A", "M", a_png="P"), "b": lock_of("B", "N", b_png="Q")}
+    known = Known(masters={"M": drawn(), "N": drawn("N", "B")})
+    return Machine({"a.png": "P", "b.png": "Q"}, lock, known)
+
+
+def pictures(steps: list[Step]) -> list[tuple[str, Action, Drawn | None]]:
+    return [(step.name, step.action, step.drawn) for step in steps if step.asset]
+
+
+def test_assets_that_swapped_their_names_swap_their_pictures(two):
+    steps = two.plan(want("b", "a.png"), want("a", "b.png", digests=("B",)))
+
+    assert pictures(steps) == [
+        ("b", Action.EXPORT, drawn()),
+        ("a", Action.EXPORT, drawn("N", "B")),
+    ]
+    assert [step.replaces for step in steps] == [("a.png",), ("b.png",)]
+    assert two.looked == [({("b", "A"), ("a", "B")}, {"M", "N"})]
+
+
+def test_a_chain_of_new_names_takes_the_pictures_along(two):
+    steps = two.plan(want("b", "a.png"), want("c", "b.png", digests=("B",)))
+
+    assert pictures(steps) == [
+        ("b", Action.EXPORT, drawn()),
+        ("c", Action.EXPORT, drawn("N", "B")),
+    ]
+
+
+def test_a_picture_that_its_asset_asks_for_no_more_goes_to_one_other_only(two):
+    steps = two.plan(want("a", "a.png", digests=("C",)), want("c", "c.png"), want("d", "d.png"))
+
+    assert pictures(steps) == [
+        ("a", Action.DRAW, None),
+        ("c", Action.EXPORT, drawn()),
+        ("d", Action.DRAW, None),
+    ]
+
+
+def test_what_was_drawn_for_an_asset_that_left_before_the_lock_knew_is_not_drawn_again(machine):
+    machine.known = Known(drawn={("old", "A"): drawn()})
+
+    (step,) = machine.plan(HERO)
+
+    assert (step.action, step.drawn) == (Action.EXPORT, drawn())
+
+
+def test_a_picture_that_lock_and_history_know_of_goes_to_one_asset_only(renamed):
+    renamed.known = replace(renamed.known, drawn={("old", "A"): drawn()})
+
+    steps = renamed.plan(HERO, want("again", "again.png"))
+
+    assert pictures(steps) == [("hero", Action.EXPORT, drawn()), ("again", Action.DRAW, None)]
+
+
+def test_a_picture_that_two_had_goes_to_one_asset_only(renamed):
+    renamed.lock |= {"older": lock_of()}
+
+    steps = renamed.plan(HERO, want("again", "again.png"))
+
+    assert pictures(steps) == [("hero", Action.EXPORT, drawn()), ("again", Action.DRAW, None)]
+
+
+@pytest.mark.parametrize("known", [{}, {("old", "A"): drawn()}])
+def test_a_picture_that_an_asset_still_has_goes_to_no_other(renamed, known):
+    renamed.known = replace(renamed.known, drawn=known)
+    renamed.lock |= {"new": lock_of(new_png="P")}
+    renamed.disk |= {"new.png": "P"}
+
+    steps = renamed.plan(want("new", "new.png"), HERO)
+
+    assert pictures(steps) == [("new", Action.NONE, None), ("hero", Action.DRAW, None)]
+
+
+def test_on_a_part_of_the_manifest_no_picture_changes_its_asset(two):
+    (step,) = two.plan(want("b", "a.png"), is_whole=False)
+
+    assert step.action is Action.DRAW
 
 
 @pytest.mark.parametrize(("prune", "action"), [(False, Action.NONE), (True, Action.PRUNE)])

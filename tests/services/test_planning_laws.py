@@ -1,4 +1,5 @@
 import zlib
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -88,11 +89,15 @@ class World:
             is_whole=is_whole and shard is None,
         )
 
-    def known(self, *, offline: bool = False) -> Known:
-        """All that is known of what the manifest asks for."""
-        recalling = Recalling(self, MANIFEST, offline=offline, is_file=self.gallery.__contains__)
+    def known(self) -> Known:
+        """All that is known of what the manifest asks for, under its names."""
+        recalling = Recalling(self, MANIFEST, offline=False, is_file=self.gallery.__contains__)
         keys = {(want.asset.name, digest) for want in self.wanted() for digest in want.digests}
-        return recalling.look(keys, set())
+        known = recalling.look(keys, set())
+        return Known(
+            {key: drawn for key, drawn in known.drawn.items() if key in keys},
+            {key: lost for key, lost in known.lost.items() if key in keys},
+        )
 
     def run(
         self,
@@ -123,6 +128,10 @@ class World:
             if killed:
                 break
         return steps
+
+    def has_master(self, record: Mapping) -> bool:
+        """Whether the picture of ``record`` is still in the gallery."""
+        return "master" in record and Path("/gallery", record["master"]["path"]) in self.gallery
 
     def request_of(self, step: Step) -> str:
         """The digest of the request by the profile that happens to be free."""
@@ -373,6 +382,30 @@ def test_an_asset_that_comes_back_is_made_without_paying(world, data):
     assert todo(world.plan()).get(name, Action.EXPORT) is Action.EXPORT
 
 
+def rename(world: World, names: Collection[str]) -> None:
+    """Give the assets other names, each with all that the manifest says of it."""
+    world.manifest = dict(zip(names, world.manifest.values(), strict=True))
+
+
+@laws
+@given(settled_worlds, st.data())
+def test_assets_with_other_names_are_made_without_paying(world, data):
+    masters = {record["master"]["sha256"] for record in world.records if world.has_master(record)}
+    locked = [world.lock[name].master for name in world.manifest]
+    assume(masters.issuperset(locked))
+    assume(len(set(locked)) == len(locked))  # each has a picture of its own
+    names = [*world.manifest, "d", "e"]
+    rename(world, data.draw(st.permutations(names))[: len(world.manifest)])
+    steps = world.plan()
+    for step in steps:
+        event(f"{step.state} {step.action}")
+
+    assert {*todo(steps).values()} <= {Action.EXPORT}
+    assume(not fails(world, steps))
+    world.run()
+    assert todo(world.plan()) == {}
+
+
 @laws
 @given(settled_worlds, st.data(), st.sampled_from([None, SOMEBODYS, NO_FILE]))
 def test_a_file_that_is_deleted_or_changed_makes_just_its_asset_not_up_to_date(
@@ -508,6 +541,17 @@ def test_a_run_that_was_killed_is_simply_started_again(world, number):
 
     assert len(world.records) - before == draws
     assert todo(world.plan()) == {}
+
+
+@laws
+@given(descriptions.map(world_after), st.integers(0, 2))
+def test_a_run_that_was_killed_is_not_paid_again_under_other_names(world, number):
+    draws = len(world.run(killed_after=number))
+    rename(world, "def"[: len(world.manifest)])
+    steps = world.run()
+    event(f"{Counter(step.action for step in steps if step.asset)}")
+
+    assert len(world.records) == draws
 
 
 def sharded(world: World, count: int) -> Iterator[tuple[str, World]]:

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -53,9 +54,27 @@ class Site:
             gallery=self.folder / gallery,
         )
 
-    def tidy(self, *assets: Asset, **wishes) -> list[str]:
-        prepared = self.prepare(*assets, prune=True, **wishes)
-        return tidy(prepared, self.folder, lock_file=self, digest=self.digest, remove=self.remove)
+    def tidy(
+        self, *assets: Asset, keep: Collection[str] = (), allow_outside=False, **wishes
+    ) -> list[str]:
+        prepared = self.prepare(*assets, **{"prune": True} | wishes)
+        return self.tidied(prepared, keep=keep, allow_outside=allow_outside)
+
+    def tidied(
+        self, prepared: Prepared, keep: Collection[str] = (), *, allow_outside=False
+    ) -> list[str]:
+        """What :func:`tidy` says of ``prepared``, without the folder."""
+        notes = tidy(
+            prepared,
+            self.folder,
+            lock_file=self,
+            digest=self.digest,
+            remove=self.remove,
+            keep=[self.folder / name for name in keep],
+            allow_outside=allow_outside,
+        )
+        assert all(note.startswith(f"{self.folder}/") for note in notes)
+        return [note.removeprefix(f"{self.folder}/") for note in notes]
 
     def forget(self, *assets: Asset) -> None:
         forget(self.prepare(*assets), self)
@@ -146,13 +165,7 @@ def test_a_plan_is_made_of_manifest_and_lock_and_disk(site):
     assert prepared.base == {"hero": locked("hero.png"), "old": locked("old.png", "gone.png")}
     assert prepared.lock == prepared.base | {"part": locked("part.png")}
     assert list(prepared.fragments) == ["1-of-2.json"]
-    assert prepared.digests == {
-        "hero.png": "hero.png",
-        "old.png": "old.png",
-        "fox.png": None,
-        "gone.png": None,
-        "part.png": None,
-    }
+    assert prepared.digests == {"hero.png": "hero.png", "old.png": "old.png"}
     assert prepared.to_draw == [FOX]
     assert site.done == []
 
@@ -379,7 +392,11 @@ def test_pruning_removes_files_that_are_as_they_were_made(site):
         "old": locked("old.png", "older.png", "gone.png"),
     }
 
-    assert site.tidy(HERO) == []
+    assert site.tidy(HERO) == [
+        "thumb.png was removed.",
+        "old.png was removed.",
+        "older.png was removed.",
+    ]
     assert site.files == {"hero.png": "hero.png"}
     assert site.lock == {"hero": locked("hero.png"), "old": locked("gone.png")}
     assert site.done[-2:] == ["write", []]
@@ -402,7 +419,10 @@ def test_pruning_keeps_what_was_modified_and_says_so(site):
     site.files["mine.png"] = "retouched"
     site.lock = {"old": locked("mine.png", "old.png"), "hero": locked("hero.png")}
 
-    assert site.tidy(HERO) == [f"{site.folder / 'mine.png'} was modified, and was left alone."]
+    assert site.tidy(HERO) == [
+        "mine.png was modified, and was left alone.",
+        "old.png was removed.",
+    ]
     assert site.files == {"hero.png": "hero.png", "mine.png": "retouched"}
     assert site.lock == {"hero": locked("hero.png")}
 
@@ -412,9 +432,8 @@ def test_pruning_looks_at_a_file_again_before_it_goes(site):
     site.lock = {"old": locked("old.png")}
     prepared = site.prepare(HERO, prune=True)
     site.files["old.png"] = "retouched meanwhile"
-    notes = tidy(prepared, site.folder, lock_file=site, digest=site.digest, remove=site.remove)
 
-    assert notes == [f"{site.folder / 'old.png'} was modified, and was left alone."]
+    assert site.tidied(prepared) == ["old.png was modified, and was left alone."]
     assert site.files == {"old.png": "retouched meanwhile"}
 
 
@@ -424,7 +443,10 @@ def test_a_file_that_cannot_be_removed_is_told_and_the_others_go(site, step):
     site.lock = {"old": locked("a.png", "b.png")}
     site.fails[f"{step} a.png"] = PermissionError(13, "Permission denied")
 
-    assert site.tidy() == [f"{site.folder / 'a.png'} could not be removed: Permission denied."]
+    assert site.tidy() == [
+        "a.png could not be removed: Permission denied.",
+        "b.png was removed.",
+    ]
     assert site.files == {"a.png": "a.png"}
 
 
@@ -436,16 +458,100 @@ def test_a_file_that_could_not_be_removed_is_removed_the_next_time(site, step):
     site.tidy()
     site.fails.clear()
 
-    assert site.tidy() == []
+    assert site.tidy() == ["a.png was removed."]
     assert site.files == {}
+
+
+@pytest.fixture
+def near(tmp_path) -> Site:
+    """A site with real files, and a folder beside it."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    return Site(tmp_path / "site")
+
+
+def make(site: Site, *paths: str) -> None:
+    """Files as :func:`locked` has them, which are really there."""
+    put(site, *paths)
+    for path in paths:
+        (site.folder / path).parent.mkdir(exist_ok=True)
+        (site.folder / path).touch()
+
+
+@pytest.mark.parametrize("path", ["../old.png", "linked/old.png", "../elsewhere/old.png"])
+def test_pruning_leaves_alone_what_is_outside_of_the_folder_unless_told_so(near, path):
+    (near.folder / "linked").symlink_to("../elsewhere")
+    make(near, path)
+    near.lock = {"old": locked(path)}
+
+    assert near.tidy(HERO) == [f"{path} is outside of the manifest's folder, and was left alone."]
+    assert (near.files, near.lock) == ({path: path}, {})
+
+    near.lock = {"old": locked(path)}
+    assert near.tidy(HERO, allow_outside=True) == [f"{path} was removed."]
+    assert (near.files, near.lock) == ({}, {})
+
+
+@pytest.mark.parametrize("path", ["linked/old.png", "new/old.png", "new/../old.png"])
+def test_pruning_goes_wherever_it_likes_within_the_folder(near, path):
+    (near.folder / "real").mkdir()
+    (near.folder / "new").mkdir()
+    (near.folder / "linked").symlink_to("real")
+    make(near, path)
+    near.lock = {"old": locked(path)}
+
+    assert near.tidy(HERO) == [f"{path} was removed."]
+
+
+def test_pruning_works_where_the_folder_itself_is_reached_through_a_link(near, tmp_path):
+    (tmp_path / "link").symlink_to(near.folder)
+    near.folder = tmp_path / "link"
+    make(near, "old.png")
+    near.lock = {"old": locked("old.png")}
+
+    assert near.tidy(HERO) == ["old.png was removed."]
+
+
+@pytest.mark.parametrize("allow_outside", [False, True])
+@pytest.mark.parametrize("name", ["linked/hero.png", "hard.png", "soft.png"])
+def test_pruning_leaves_alone_what_is_still_an_output_under_another_name(near, name, allow_outside):
+    hero = asset("hero", "out/hero.png")
+    make(near, "out/hero.png")
+    (near.folder / "linked").symlink_to("out")
+    (near.folder / "hard.png").hardlink_to(near.folder / "out/hero.png")
+    (near.folder / "soft.png").symlink_to("out/hero.png")
+    near.files[name] = name
+    near.lock = {"hero": locked("out/hero.png"), "old": locked(name)}
+
+    assert near.tidy(hero, allow_outside=allow_outside) == [
+        f"{name} is still in use under another name, and was left alone."
+    ]
+    assert near.files == {"out/hero.png": "out/hero.png", name: name}
+    assert near.lock == {"hero": locked("out/hero.png")}
+
+
+@pytest.mark.parametrize("allow_outside", [False, True])
+def test_pruning_removes_neither_manifest_nor_lock_whatever_the_lock_says(near, allow_outside):
+    own = ["assets.toml", "assets.lock.json"]
+    make(near, *own)
+    others = ["out/../assets.toml", "hard.toml"]
+    (near.folder / "out").mkdir()
+    os.link(near.folder / "assets.toml", near.folder / "hard.toml")
+    put(near, *others)
+    near.lock = {"old": locked(*own, *others)}
+
+    assert near.tidy(HERO, keep=own, allow_outside=allow_outside) == [
+        f"{path} is still in use under another name, and was left alone."
+        for path in sorted([*own, *others])
+    ]
+    assert near.files.keys() == {*own, *others}
 
 
 def test_without_being_told_nothing_is_pruned(site):
     put(site, "old.png")
     site.lock = {"old": locked("old.png")}
-    prepared = site.prepare(HERO)
 
-    assert tidy(prepared, site.folder, lock_file=site, digest=site.digest, remove=site.remove) == []
+    assert site.tidy(HERO, prune=False) == []
     assert (site.files, site.lock) == ({"old.png": "old.png"}, {"old": locked("old.png")})
 
 

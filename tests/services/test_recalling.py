@@ -79,13 +79,21 @@ def test_without_a_history_nothing_is_known(machine):
 def test_a_picture_is_known_by_its_asset_and_request(machine):
     hero = machine.append("ok")
     other = machine.append("ok", request=B)
-    machine.append("ok", "villain")
 
     assert machine.look(HERO) == Known(drawn={HERO: machine.drawn(hero)})
     assert machine.look(HERO, ("hero", B)).drawn == {
         HERO: machine.drawn(hero),
         ("hero", B): machine.drawn(other, B),
     }
+
+
+def test_what_was_sent_for_another_asset_is_told_as_its_own(machine):
+    villain = machine.append("ok", "villain")
+    lost = machine.append("unknown", "henchman")
+
+    assert machine.look(HERO) == Known(
+        drawn={("villain", A): machine.drawn(villain)}, lost={("henchman", A): lost}
+    )
 
 
 def test_the_newest_picture_wins(machine):
@@ -149,14 +157,57 @@ def test_what_was_lost_for_another_asset_or_request_settles_nothing(machine):
     machine.append("ok", "villain")
     machine.append("ok", request=B)
 
-    assert machine.look(HERO) == Known(lost={HERO: lost})
+    assert machine.look(HERO).lost == {HERO: lost}
 
 
-def test_what_another_manifest_has_drawn_is_not_this_ones(machine):
+def test_what_was_sent_for_a_manifest_that_is_gone_is_this_ones(machine, tmp_path):
+    gone = str(tmp_path / "before" / "assets.toml")
+    hero = machine.append("ok", manifest=gone)
+    lost = machine.append("unknown", request=B, manifest=gone)
+
+    assert machine.look(HERO, ("hero", B)) == Known(
+        drawn={HERO: machine.drawn(hero)}, lost={("hero", B): lost}
+    )
+
+
+def test_the_newest_counts_whatever_the_manifest_was_called(machine, tmp_path):
+    machine.append("unknown", manifest=str(tmp_path / "before.toml"))
+    newest = machine.append("ok")
+    assert machine.look(HERO) == Known(drawn={HERO: machine.drawn(newest)})
+
+    lost = machine.append("unknown", manifest=str(tmp_path / "between.toml"))
+    assert machine.look(HERO).lost == {HERO: lost}
+
+
+def test_what_was_sent_for_another_manifest_that_is_there_is_not_this_ones(machine, tmp_path):
+    other = tmp_path / "assets.toml"
+    other.touch()
     for status in ("ok", "unknown"):
-        machine.append(status, manifest="/elsewhere/assets.toml")
+        machine.append(status, manifest=str(other))
+    assert machine.look(HERO) == Known()
+
+    other.unlink()
+    assert machine.look(HERO) != Known()
+
+
+def test_what_was_sent_for_a_manifest_from_standard_input_is_never_another_ones(machine, tmp_path):
+    for status in ("ok", "unknown"):
+        machine.append(status, manifest=str(tmp_path / "mai"))
 
     assert machine.look(HERO) == Known()
+
+
+def test_a_manifest_in_a_folder_that_may_not_be_entered_does_not_end_it(machine):
+    def is_file(path: Path) -> bool:
+        if path.name == "assets.toml":
+            raise PermissionError(13, "Permission denied")
+        return path.is_file()
+
+    hero = machine.append("ok")
+    machine.append("ok", "villain", manifest="/closed/assets.toml")
+    recalling = Recalling(machine.history, MANIFEST, offline=False, is_file=is_file)
+
+    assert recalling.look({HERO}, set()).drawn[HERO] == machine.drawn(hero)
 
 
 @pytest.mark.parametrize(

@@ -169,8 +169,15 @@ def test_modes_exclude_each_other():
 
 
 def test_files_are_removed_only_where_the_whole_manifest_is_known():
-    Selection().check_prune(prune=True)
-    Selection(["hero"]).check_prune(prune=False)
+    Selection().check_prune(prune=True, is_file=True)
+    Selection(["hero"]).check_prune(prune=False, is_file=True)
     for selection in (Selection(["hero"]), Selection(shard=Shard(1, 1))):
-        error = refused(selection.check_prune, prune=True)
+        error = refused(selection.check_prune, prune=True, is_file=True)
         assert error.message.startswith("--prune goes with the whole manifest")
+
+
+def test_files_are_removed_only_where_the_lock_is_that_of_a_single_manifest():
+    Selection().check_prune(prune=False, is_file=False)
+    error = refused(Selection().check_prune, prune=True, is_file=False)
+
+    assert error.message == "--prune needs a manifest in a file."

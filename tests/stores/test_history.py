@@ -2,7 +2,9 @@ import json
 import os
 import pickle
 import random
+import stat
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,11 +13,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mai_cli.errors import ConfigError, StorageError
+from mai_cli.errors import ConfigError, StorageError, UsageError
 from mai_cli.models.answer import Picture
 from mai_cli.models.record import Export, Master, Record
 from mai_cli.stores.file_lock import locked
 from mai_cli.stores.history import History, to_line
+from mai_cli.stores.history_lines import _SEARCH_BYTES
 
 FULL = Path("/dev/full")
 ODD = 'a\nb\r\u2028c\u0085d \U0001f98a \udcff\ud800 \0 \\ "'
@@ -94,6 +97,45 @@ def bytes_read():
 before = bytes_read()
 states = list(islice(History(Path("history.jsonl")).newest(), 20))
 print(bytes_read() - before, *[state["id"] for state in states])
+"""
+
+DROP_OVER_AND_OVER = """
+import sys
+from pathlib import Path
+from mai_cli.stores.history import History
+
+history = History(Path("history.jsonl"))
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(int(sys.argv[1])):
+    history.drop(lambda states: [one["id"] for one in states if one["id"].startswith(sys.argv[2])])
+"""
+
+TAG = """
+import sys
+from pathlib import Path
+from mai_cli.stores.history import History
+
+history = History(Path("history.jsonl"))
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(20):
+    tag = f"{sys.argv[2]}-{number}"
+    history.change(sys.argv[1], lambda state: {**state, "tags": [*state["tags"], tag]})
+"""
+
+FIND_A_WORD = """
+import resource
+from pathlib import Path
+from mai_cli.stores.history import History
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # kilobytes
+
+list(History(Path("small.jsonl")).newest("Needle"))
+before = peak()
+found = [state["id"] for state in History(Path("history.jsonl")).newest("Needle")]
+print(peak() - before, *found)
 """
 
 
@@ -581,3 +623,410 @@ def test_a_pipe_in_place_of_the_history_is_not_waited_for(path):
     os.mkfifo(path)
     with pytest.raises(ConfigError, match="it is not a file"):
         list(History(path).newest())
+
+
+# Looking for a word.
+
+
+def found(path: Path, word: str) -> list[str]:
+    return [state["id"] for state in History(path).newest(word)]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "word"),
+    [
+        ("A Red FOX", "red fox"),
+        ("a red fox", "Red FOX"),
+        ('say "hello"', '"HELLO"'),
+        ("two\nlines", "o\nL"),
+        ("back\\slash", "k\\s"),
+        ("a\ttab and \0 and \x1b", "\0"),
+        ("雪の中の狐", "の中"),
+        ("Éclair, ÉTÉ", "été"),
+        ("straße", "STRASSE"[:4]),
+        ("\U0001f98a fox", "\U0001f98a"),
+        ("ΣΊΣΥΦΟΣ", "σίσυφος"),
+        ("\u2028 and \u0085", "\u2028"),
+    ],
+)
+def test_a_word_is_found_in_any_case(path, record, prompt, word):
+    history = History(path)
+    history.append(replace(record, prompt=prompt))
+    history.append(replace(record, id="cafe00000000", prompt="something else"))
+
+    assert record.id in found(path, word)
+
+
+@given(data=st.data())
+@settings(deadline=None)
+def test_no_record_with_the_word_is_missed(tmp_path_factory, record, data):
+    # Two characters have a small letter of ASCII: the sign of Kelvin, and the dotted I.
+    text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\u212a\u0130"))
+    prompt = data.draw(st.one_of(text, st.text('aAbB"\\\n éÉß雪', max_size=30)))
+    start = data.draw(st.integers(0, len(prompt)))
+    word = prompt[start : data.draw(st.integers(start, len(prompt)))]
+    word = data.draw(st.sampled_from([word, word.lower(), word.upper()]))
+    path = tmp_path_factory.getbasetemp() / "word.jsonl"
+    path.write_bytes(to_line(replace(record, prompt=prompt).to_json()))
+
+    assert word.lower() not in prompt.lower() or found(path, word) == [record.id]
+
+
+def test_a_word_is_found_beside_a_file_name_that_is_not_utf_8(path, record):
+    history = History(path)
+    history.append(replace(record, prompt="雪の中の狐", images=[{"path": "/x/\udcff.png"}]))
+
+    assert found(path, "雪") == [record.id]
+
+
+def test_a_word_that_nothing_has_is_not_found(path, record):
+    History(path).append(record)
+    assert found(path, "lighthouses") == found(path, "lighthouse\n") == []
+
+
+def test_a_record_that_is_found_by_a_word_is_in_its_last_state(path, record):
+    history = History(path)
+    history.append(record)
+    history.append(replace(record, id="cafe00000000", prompt="something else"))
+    history.append(ended := made(record, "ab" * 32))
+
+    assert list(history.newest("LIGHTHOUSE")) == [ended.to_json()]
+
+
+SEARCHED = _SEARCH_BYTES
+
+
+@pytest.mark.parametrize("shift", [-13, -7, -6, -1, 0, 1, 40])
+@pytest.mark.parametrize("lines_after", [1, 3])
+def test_a_word_across_the_border_of_two_blocks_is_found(path, record, shift, lines_after):
+    wanted = to_line(replace(record, id="a" * 12, prompt="needle").to_json())
+    after = SEARCHED + shift - (len(wanted) - wanted.index(b"needle"))
+    sizes = [after // lines_after] * (lines_after - 1)
+    sizes.append(after - sum(sizes))
+    others = [to_line(padded(record, number, size).to_json()) for number, size in enumerate(sizes)]
+    path.write_bytes(wanted + b"".join(others))
+
+    assert found(path, "Needle") == ["a" * 12]
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="its unit of memory differs")
+def test_a_search_takes_no_more_memory_in_a_long_history(python, path, record):
+    line = to_line(record.to_json())
+    needle = to_line(replace(record, id="a" * 12, prompt="needle").to_json())
+    path.with_name("small.jsonl").write_bytes(needle + line * 3000)
+    path.write_bytes(needle + line * 60_000 + needle.replace(b"a" * 12, b"b" * 12))
+
+    (told,) = python.run(FIND_A_WORD)
+    more, *ids = told.split()
+    assert ids == ["b" * 12, "a" * 12]
+    assert int(more) < 8_000
+
+
+# What cannot be read.
+
+
+def test_lines_that_cannot_be_read_are_counted_from_one(path, record):
+    line = to_line(record.to_json())
+    path.write_bytes(b"\n".join([b"{", line + line[:50], b"", b"   ", b"[]", b"\xff", line + b"{"]))
+
+    assert list(History(path).damaged()) == [1, 3, 6, 7, 9]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\n", b"\n\n"])
+def test_nothing_is_damaged_where_nothing_is(path, content):
+    if content is not None:
+        path.write_bytes(content)
+
+    assert list(History(path).damaged()) == []
+
+
+# Adding to what is there.
+
+
+def tagged(tag: str):
+    return lambda state: {**state, "tags": [*state["tags"], tag]}
+
+
+def test_a_change_is_one_more_line(path, record):
+    history = History(path)
+    history.append(record)
+    history.append(ended := made(record, "ab" * 32))
+    before = path.read_bytes()
+    after = ended.to_json() | {"tags": ["hero"]}
+
+    assert history.change(record.id, tagged("hero")) == after
+    assert path.read_bytes() == before + to_line(after)
+
+
+def test_what_a_later_version_says_stays(path, record):
+    later = record.to_json() | {
+        "schema": "mai/record/9",
+        "status": "ok",
+        "mood": {"deep": [1, None, "雪"]},
+    }
+    path.write_bytes(to_line(later))
+
+    changed = History(path).change(record.id, tagged("x"))
+    assert changed == objects(path)[-1] == later | {"tags": ["x"]}
+
+
+def test_it_is_the_newest_state_that_is_changed_not_one_that_was_read_before(path, record):
+    history = History(path)
+    history.append(record)
+    (old,) = history.newest()
+    history.append(ended := made(record, "ab" * 32))
+
+    changed = history.change(old["id"], tagged("x"))
+    assert changed == ended.to_json() | {"tags": ["x"]}
+
+
+def test_a_record_is_not_another_that_tells_of_it(path, record):
+    history = History(path)
+    history.append(record)
+    history.append(replace(record, id="cafe00000000", rerun_of=record.id))
+
+    assert history.change(record.id, tagged("x"))["id"] == record.id
+
+
+def test_a_record_that_was_pruned_meanwhile_cannot_be_changed(path, record):
+    history = History(path)
+    history.append(replace(record, rerun_of="cafe00000000"))
+    before = path.read_bytes()
+    with pytest.raises(UsageError) as caught:
+        history.change("cafe00000000", tagged("x"))
+
+    assert caught.value.code == "no_record"
+    assert caught.value.message == "The history has no record 'cafe00000000' any more."
+    assert path.read_bytes() == before
+
+
+def test_a_change_that_fails_adds_nothing(path, record):
+    history = History(path)
+    history.append(record)
+    before = path.read_bytes()
+    with pytest.raises(ZeroDivisionError):
+        history.change(record.id, lambda state: {"id": 1 // 0})
+
+    assert path.read_bytes() == before
+    history.append(record)  # nobody holds the lock
+
+
+def test_a_record_that_was_changed_before_its_answer_came_is_one_record(path, record):
+    history = History(path)
+    history.append(record)
+    history.change(record.id, tagged("hero"))
+    assert [state["tags"] for state in history.newest()] == [["hero"]]
+
+    history.append(ended := made(record, "ab" * 32))
+    assert list(history.newest()) == [ended.to_json()]
+
+
+def test_changes_of_several_processes_all_stay(python, path, record):
+    history = History(path)
+    history.append(made(record, "ab" * 32))
+    processes = [python.start(TAG, record.id, name) for name in "abcd"]
+    started(processes)
+    for process in processes:
+        python.finish(process)
+
+    (state,) = history.newest()
+    assert sorted(state["tags"]) == sorted(f"{n}-{number}" for n in "abcd" for number in range(20))
+    assert list(history.damaged()) == []
+
+
+def started(processes: Sequence[subprocess.Popen[str]]) -> None:
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+
+
+# Taking records out.
+
+
+def drop(path: Path, *ids: str) -> int:
+    return History(path).drop(lambda _: ids)
+
+
+def test_all_lines_of_a_record_go_and_every_other_stays_as_it_is(path, record):
+    other = replace(record, id="cafe00000000", rerun_of=record.id, prompt=f'"id":"{record.id}"')
+    kept = [
+        to_line(other.to_json()),
+        b"\n",
+        b'{"id":"' + record.id.encode() + b'","torn\n',
+        b"  not json \xff\r\n",
+        b'{ "id": "1234", "batch": {"id":"' + record.id.encode() + b'"}, "new": 1.50 }\n',
+        b'["id", "' + record.id.encode() + b'"]\n',
+        to_line(replace(other, status="ok", request={"id": record.id}).to_json()),
+        b'{"torn at the end":',
+    ]
+    gone = [
+        to_line(record.to_json()),
+        to_line(made(record, "ab" * 32).to_json()),
+        json.dumps(record.to_json()).encode() + b"\n",
+    ]
+    path.write_bytes(b"".join([gone[0], *kept[:4], gone[1], *kept[4:6], gone[2], *kept[6:]]))
+
+    assert drop(path, record.id) == 1
+    assert path.read_bytes() == b"".join(kept)
+
+
+@given(data=st.data())
+@settings(deadline=None, max_examples=50)
+def test_only_what_was_chosen_goes(tmp_path_factory, record, data):
+    lines = data.draw(histories(record))
+    path = tmp_path_factory.mktemp("drop") / "any.jsonl"
+    path.write_bytes(lines.data)
+    ids = data.draw(st.sets(st.sampled_from(lines.order))) if lines.order else set()
+    stay = [
+        line
+        for line in lines.data.splitlines(keepends=True)
+        if (state_in(line) or {}).get("id") not in ids
+    ]
+
+    assert drop(path, *ids) == len(ids)
+    assert path.read_bytes() == b"".join(stay)
+    assert list(History(path).newest()) == [one for one in lines.newest if one["id"] not in ids]
+
+
+def state_in(line: bytes) -> dict | None:
+    try:
+        state = json.loads(line)
+    except ValueError:
+        return None
+    return state if isinstance(state, dict) and isinstance(state.get("id"), str) else None
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"id":"caf\\u00e9"}', b'{"id" : "caf\xc3\xa9"}', b'{"id":\t"caf\xc3\xa9"}']
+)
+def test_a_record_is_known_however_its_line_is_written(path, line):
+    path.write_bytes(line + b"\n")
+    assert drop(path, "café") == 1
+    assert path.read_bytes() == b""
+
+
+def test_an_id_that_no_text_can_have_stops_nothing(path, record):
+    path.write_bytes(
+        b'{"id":"\\ud800","of":"' + record.id.encode() + b'"}\n' + to_line(record.to_json())
+    )
+    history = History(path)
+
+    assert len(history.find(record.id)) == 1
+    assert history.drop(lambda states: [state["id"] for state in states]) == 2
+
+
+def test_what_chooses_is_told_of_every_record_the_newest_first(path, record):
+    history = History(path)
+    other = replace(record, id="cafe00000000")
+    history.append(record)
+    history.append(other)
+    history.append(ended := made(record, "ab" * 32))
+    seen = []
+    history.drop(lambda states: seen.extend(states) or [])
+
+    assert seen == [other.to_json(), ended.to_json()]
+
+
+def test_where_nothing_is_chosen_the_file_is_left_alone(path, record):
+    History(path).append(record)
+    before = path.stat()
+
+    assert drop(path) == 0
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o660])
+def test_the_permissions_stay(path, record, mode):
+    History(path).append(record)
+    path.chmod(mode)
+    drop(path, record.id)
+
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_a_link_to_the_history_stays_one(tmp_path, path, record):
+    target = tmp_path / "elsewhere" / "records.jsonl"
+    History(target).append(record)
+    path.symlink_to(target)
+    drop(path, record.id)
+
+    assert path.is_symlink()
+    assert target.read_bytes() == b""
+
+
+def test_when_it_cannot_be_written_it_is_as_before(path, record, monkeypatch):
+    History(path).append(record)
+    before = path.read_bytes()
+
+    def refuse(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(StorageError) as caught:
+        drop(path, record.id)
+
+    assert caught.value.message.endswith("cannot be written: No space left on device.")
+    assert path.read_bytes() == before
+    assert sorted(file.name for file in path.parent.iterdir()) == [path.name, f"{path.name}.lock"]
+
+
+def test_an_interrupted_choice_leaves_all_as_it_was(path, record):
+    History(path).append(record)
+    before = path.read_bytes()
+
+    def stop(_: object) -> list[str]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        History(path).drop(stop)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("drops", [10, pytest.param(300, marks=pytest.mark.slow)])
+def test_nothing_is_lost_that_is_appended_while_another_drops(python, path, record, drops):
+    lines = [to_line(padded(record, number, 2000).to_json()) for number in range(500)]
+    path.write_bytes(b"".join(lines))
+    processes = [python.start(APPEND, pickled(record), name) for name in "abcd"]
+    processes.append(python.start(DROP_OVER_AND_OVER, drops, "a-"))
+    processes.append(python.start(DROP_OVER_AND_OVER, drops, "0000000000"))
+    started(processes)
+    for process in processes:
+        python.finish(process)
+    drop(path, *[state["id"] for state in History(path).newest() if state["id"].startswith("a-")])
+
+    assert list(History(path).damaged()) == []
+    stay = [f"{name}-{number}" for name in "bcd" for number in range(50)]
+    stay += [f"{number:012x}" for number in range(256, 500)]
+    assert sorted(state["id"] for state in objects(path)) == sorted(stay)
+
+
+@pytest.mark.parametrize("kills", [8, pytest.param(150, marks=pytest.mark.slow)])
+def test_a_kill_in_the_middle_leaves_the_old_file_or_the_new(python, path, record, kills):
+    chance = random.Random(6)
+    lines = [to_line(padded(record, number, 2000).to_json()) for number in range(4000)]
+    before, after = b"".join(lines), b"".join(lines[256:])
+    outcomes = set()
+    for _ in range(kills):
+        path.write_bytes(before)
+        process = python.start(DROP_OVER_AND_OVER, 1, "0000000000")
+        started([process])
+        time.sleep(chance.uniform(0, 0.25))
+        process.kill()
+        process.communicate()
+        content = path.read_bytes()
+        outcomes.add(content)
+        assert content in (before, after)
+        assert drop(path, "no such id") == 1  # nobody holds the lock
+
+    assert outcomes
+
+
+def test_a_record_that_was_dropped_can_be_appended_again(path, record):
+    history = History(path)
+    history.append(record)
+    drop(path, record.id)
+    history.append(record)
+
+    assert objects(path) == [record.to_json()]

@@ -1,14 +1,16 @@
 import errno
 import os
 import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from mai_cli.errors import BudgetError, RefusedError, StorageError, UnknownError
+from mai_cli.errors import BudgetError, RefusedError, StorageError, UnknownError, UsageError
 from mai_cli.models.batch import Ended, Result, Summary
-from mai_cli.stores.junit import write_junit
+from mai_cli.stores.junit import check_junit, write_junit
 
 DECLINED = RefusedError(
     'It shows <b>"1 & 2"</b>.',
@@ -76,6 +78,22 @@ try:
     write_junit(Path(sys.argv[1]), Summary("assets.toml", 0))
 except StorageError as error:
     print(error.message)
+"""
+
+CHECK = """
+import os, sys
+from pathlib import Path
+from mai_cli.errors import UsageError
+from mai_cli.stores.junit import check_junit
+
+if sys.argv[2:] and os.getuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+try:
+    check_junit(Path(sys.argv[1]))
+except UsageError as error:
+    print(error.code, error.message)
 """
 
 
@@ -164,6 +182,85 @@ def test_a_report_that_cannot_be_written_is_told_and_leaves_nothing(tmp_path, pa
         "Every picture that was made is safe.",
     )
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(UsageError) as caught:
+        check_junit(path)
+    assert caught.value.code == "bad_output"
+    assert caught.value.message.startswith(f"The JUnit report {path} ")
+    assert caught.value.message.endswith(". Nothing was sent.")
+    return caught.value.message.removeprefix(f"The JUnit report {path} ").partition(".")[0]
+
+
+def test_a_new_report_and_an_older_one_may_be_written(tmp_path):
+    report = tmp_path / "ci" / "report.XML"
+    check_junit(report)
+    assert not report.exists()
+
+    write_junit(report, summary(*ENDINGS))
+    check_junit(report)
+    assert report.read_text() == REPORT
+
+
+@pytest.mark.parametrize("text", ["", "notes", "<?xml version='1.0'?>\n<svg/>\n"])
+def test_a_report_takes_the_place_of_no_other_file(tmp_path, text):
+    other = tmp_path / "report.xml"
+    other.write_text(text)
+
+    assert refused(other) == "is another file"
+    assert other.read_text() == text
+
+
+@pytest.mark.parametrize("name", ["assets.toml", "report", "xml", "report.xml.txt"])
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_report_has_the_ending_of_one(tmp_path, name, is_there):
+    if is_there:
+        (tmp_path / name).write_text(REPORT)
+
+    assert refused(tmp_path / name) == "does not end in "
+    assert names(tmp_path) == ([name] if is_there else [])
+
+
+@pytest.mark.parametrize(
+    ("path", "codes"),
+    [
+        ("folder.xml", [errno.EISDIR]),
+        ("file/report.xml", [errno.ENOTDIR, errno.EEXIST]),
+        (f"{'a' * 300}.xml", [errno.ENAMETOOLONG]),
+    ],
+)
+def test_a_place_that_takes_no_report_is_refused(tmp_path, path, codes):
+    (tmp_path / "folder.xml").mkdir()
+    (tmp_path / "file").write_text("as before")
+
+    assert refused(tmp_path / path) in {f"cannot be written: {os.strerror(code)}" for code in codes}
+    assert names(tmp_path) == ["file", "folder.xml"]
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that everybody can enter, and that only its owner can write."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o555)
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("name", ["report.xml", "ci/report.xml"])
+def test_a_folder_that_cannot_be_written_takes_no_report(python, public, name):
+    assert python.run(CHECK, public / name, "as nobody") == [
+        (
+            f"bad_output The JUnit report {public / name} cannot be written: Permission denied. "
+            "Nothing was sent."
+        )
+    ]
+
+
+def test_what_would_be_waited_for_is_no_report(python, tmp_path):
+    os.mkfifo(tmp_path / "report.xml")
+    (said,) = python.run(CHECK, tmp_path / "report.xml")
+
+    assert said.startswith("bad_output ")
 
 
 def test_a_report_is_whole_or_as_before(tmp_path, python):

@@ -106,17 +106,31 @@ def test_a_folder_that_is_missing_is_made_by_the_first_change(tmp_path, durable)
     assert ledger.read() == 1
 
 
-@both
-@pytest.mark.parametrize(
+damaged = pytest.mark.parametrize(
     "data", [b"", b"\n", b'{"a":', b'{"a":1}\n}', b"\xff\xfe\x00", b"no JSON", b"[" * 100_000]
 )
-def test_a_torn_or_foreign_file_is_read_as_none_and_replaced(path, durable, data):
+
+
+@damaged
+def test_a_torn_or_foreign_file_is_read_as_none_and_replaced(path, data):
     path.write_bytes(data)
-    ledger = Ledger(path, durable=durable)
+    ledger = Ledger(path, durable=False)
 
     assert ledger.read() is None
     assert ledger.change(lambda data: ({"a": 2}, data)) is None
     assert ledger.read() == {"a": 2}
+
+
+@damaged
+def test_a_durable_one_that_is_damaged_is_an_error_and_stays_as_it_is(path, data):
+    path.write_bytes(data)
+    ledger = Ledger(path, durable=True)
+
+    with pytest.raises(OSError, match="is damaged"):
+        ledger.read()
+    with pytest.raises(OSError, match="is damaged"):
+        ledger.change(add_one)
+    assert path.read_bytes() == data
 
 
 @both

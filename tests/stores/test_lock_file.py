@@ -2,6 +2,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
@@ -90,6 +91,37 @@ try:
     lock = {f"asset {number}": LockedAsset("a" * 64, None) for number in range(int(count))}
     LockFile(Path(manifest)).write(lock)
 except StorageError as error:
+    print(error.code, error.message)
+"""
+
+READ = """
+import sys
+from pathlib import Path
+from mai_cli.errors import UsageError
+from mai_cli.stores.lock_file import LockFile
+
+file = LockFile(Path(sys.argv[1]))
+try:
+    file.read()
+    file.read_fragments()
+except UsageError as error:
+    print(error.code, error.message)
+"""
+
+PREPARE_AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from mai_cli.errors import UsageError
+from mai_cli.stores.lock_file import LockFile
+
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+manifest, *shard = sys.argv[1:]
+try:
+    LockFile(Path(manifest), *shard).prepare()
+except UsageError as error:
     print(error.code, error.message)
 """
 
@@ -319,6 +351,17 @@ def test_a_folder_or_a_file_that_may_not_be_read_is_refused(file):
     assert refused(file.read).message == f"The lock {file.path} cannot be read: Is a directory."
 
 
+@pytest.mark.parametrize("shard", [None, "1-of-2"])
+def test_what_would_be_waited_for_is_refused(python, manifest, shard):
+    place = manifest.with_name("assets.lock.d" if shard else "assets.lock.json")
+    if shard:
+        place.mkdir()
+        place /= "1-of-2.json"
+    os.mkfifo(place)
+
+    assert python.run(READ, manifest) == [f"bad_lock The lock {place} is not a file."]
+
+
 OUTPUT = ("assets", "hero", "outputs", "hero.jpg")
 VALID = {
     "schema": "mai/lock/1",
@@ -516,6 +559,29 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path, shard):
 
     assert caught.value.code == "lock_failed"
     assert names(tmp_path) == ["file"]
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that everybody can enter, and that only its owner can write."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o555)
+        yield Path(folder)
+
+
+@pytest.mark.parametrize(
+    ("shard", "name"), [([], "assets.lock.json"), (["1-of-2"], "assets.lock.d/1-of-2.json")]
+)
+def test_a_folder_that_cannot_be_written_is_told_before_there_is_anything_to_write(
+    python, public, shard, name
+):
+    assert python.run(PREPARE_AS_NOBODY, public / "assets.toml", *shard) == [
+        f"bad_lock The lock {public / name} cannot be written: Permission denied. Nothing was sent."
+    ]
+    assert names(public) == []
+
+    public.chmod(0o777)
+    assert python.run(PREPARE_AS_NOBODY, public / "assets.toml", *shard) == []
 
 
 def test_a_lock_that_does_not_fit_leaves_the_old_one(python, manifest, file):

@@ -73,7 +73,7 @@ def test_after_a_run_no_signal_hides_how_it_ended(stops):
 def test_a_second_signal_on_the_heels_of_the_first_is_the_same_wish(stops, now):
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
-    now[0] = 0.4
+    now[0] = 0.15
     os.kill(os.getpid(), signal.SIGINT)
 
 
@@ -85,7 +85,7 @@ now = [0.0]
 stops = Stops(clock=lambda: now[0])
 with stops.listening(), stops.held():
     os.kill(os.getpid(), signal.{name})
-    now[0] = 0.6
+    now[0] = 0.2
     os.kill(os.getpid(), signal.{name})
     print("still here")
 """
@@ -108,7 +108,7 @@ def test_each_signal_takes_the_next_step(now):
         assert stops.number is None
         os.kill(os.getpid(), signal.SIGTERM)
         assert (done, stops.number) == (["drain"], signal.SIGTERM)
-        now[0] = 0.6
+        now[0] = 0.2
         os.kill(os.getpid(), signal.SIGINT)
 
     assert (done, stops.number) == (["drain", "hang up"], signal.SIGTERM)
@@ -119,11 +119,11 @@ def test_a_signal_on_the_heels_of_another_takes_no_further_step(now):
     done = []
     stops = Stops(clock=lambda: now[0])
     with stops.counted(lambda: done.append("drain"), lambda: done.append("hang up")):
-        for moment in (0.0, 0.2, 0.5):
+        for moment in (0.0, 0.1, 0.15):
             now[0] = moment
             os.kill(os.getpid(), signal.SIGINT)
         assert done == ["drain"]
-        now[0] = 0.6
+        now[0] = 0.2
         os.kill(os.getpid(), signal.SIGINT)
 
     assert done == ["drain", "hang up"]
@@ -147,7 +147,7 @@ from mai_cli.terminal.stopping import Stops
 now = [0.0]
 with Stops(clock=lambda: now[0]).counted(lambda: print("drain", flush=True)):
     os.kill(os.getpid(), signal.{name})
-    now[0] = 0.6
+    now[0] = 0.2
     os.kill(os.getpid(), signal.{name})
     print("still here")
 """

@@ -1,0 +1,168 @@
+"""The parts of ``mai history gallery``: from records to a web page."""
+
+import json
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mai_cli import __version__
+from mai_cli.errors import StorageError, UsageError
+
+if TYPE_CHECKING:
+    from mai_cli.parts import Parts
+    from mai_cli.services.filtering import Filter
+    from mai_cli.stores.thumbnail_cache import ThumbnailCache
+
+THUMBNAIL_SIDE = 512
+"""Pixels; twice what a card is wide, for screens that show two for one."""
+
+_STAMP, _PICTURES = ".stamp.json", "pictures"
+_COPY = re.compile(r"[0-9a-f]{64}\.png")
+
+
+class Page:
+    """The web page in ``folder``, else beside the gallery, where its pictures are."""
+
+    def __init__(self, parts: "Parts", folder: str | None) -> None:
+        from mai_cli.stores.leftovers import PAGE
+
+        self._parts = parts
+        self._gallery = parts.settings.gallery
+        self._copies = folder is not None
+        self.folder = Path(folder).absolute() if folder is not None else self._gallery / PAGE
+
+    @property
+    def index(self) -> Path:
+        """What a browser opens."""
+        return self.folder / "index.html"
+
+    def build(self, wanted: "Filter") -> int | None:
+        """Write the page of the records that are ``wanted``; how many pictures it has.
+
+        ``None`` where nothing has changed since the last time.
+
+        Raises:
+            UsageError: Somebody else's page is there.
+            StorageError: It cannot be written.
+        """
+        from mai_cli.stores.page import is_ours
+
+        is_new = not self.index.exists()
+        if not is_ours(self.folder) or (is_new and any(map(Path.exists, self._files))):
+            raise UsageError(
+                f"{self.index} is another page.",
+                code="output_exists",
+                hint="Choose another folder with -o.",
+            )
+        stamp = self._stamp(wanted)
+        with _told(self.folder):
+            if self._known_stamp() == stamp and all(map(Path.exists, self._files)):
+                return None
+            count = self._write(wanted)
+            (self.folder / _STAMP).write_text(stamp or "")
+            return count
+
+    @property
+    def _files(self) -> list[Path]:
+        """What a page consists of, but for the index and the pictures."""
+        return [self.folder / name for name in ("page.css", "page.js", "data.js")]
+
+    def _stamp(self, wanted: "Filter") -> str | None:
+        """What the page is made from, in a line; ``None`` where there is no history yet."""
+        with suppress(OSError):
+            state = self._parts.settings.history.stat()
+            facts = [__version__, str(self._gallery), state.st_size, state.st_mtime_ns, str(wanted)]
+            return json.dumps([*facts, self._touched()])
+        return None
+
+    def _touched(self) -> int:
+        """A number that changes with the names in the gallery."""
+        total = 0
+        for folder, names, _ in os.walk(self._gallery):
+            names[:] = [name for name in names if Path(folder, name) != self.folder]
+            if Path(folder) != self._gallery:  # it holds the page, which changes too
+                total += Path(folder).stat().st_mtime_ns
+        return total
+
+    def _known_stamp(self) -> str | None:
+        with suppress(OSError, ValueError):
+            return (self.folder / _STAMP).read_text()
+        return None
+
+    def _write(self, wanted: "Filter") -> int:
+        from mai_cli.services.gallery_page import masters_of, page_item, url_between
+        from mai_cli.stores.page import write_page
+        from mai_cli.stores.thumbnail_cache import ENDING
+
+        found = masters_of(self._parts.upkeep.states(wanted))
+        there = [(state, path) for state, path in found if path.is_file()]
+        cache = self._cache
+        known = self._thumbnails(cache, {_digest(state): path for state, path in there})
+        cache.hand_out(self.folder / "thumbs", known)
+        items, shown = [], set()
+        for state, master in there:
+            digest = _digest(state)
+            thumb = f"thumbs/{digest[:2]}/{digest}{ENDING}" if digest in known else None
+            file = self._shown(master, digest)
+            shown.add(file.name)
+            items.append(page_item(state, url_between(self.folder, file), thumb))
+        write_page(self.folder, items)
+        if self._copies:
+            self._clear(shown)
+        return len(items)
+
+    @property
+    def _cache(self) -> "ThumbnailCache":
+        from mai_cli.stores.thumbnail_cache import ThumbnailCache
+
+        def make(path: Path) -> bytes:
+            from mai_cli.adapters.thumbnails import shrink
+
+            return shrink(path, THUMBNAIL_SIDE, THUMBNAIL_SIDE).webp()
+
+        return ThumbnailCache(self._parts.paths.cache / "thumbnails", make)
+
+    def _thumbnails(self, cache: "ThumbnailCache", pictures: Mapping[str, Path]) -> set[str]:
+        """Make the thumbnails that are missing; the digests of all that there are."""
+        known = cache.known()
+        missing = {digest: path for digest, path in pictures.items() if digest not in known}
+        made = cache.fill(missing)
+        if missing:
+            made = self._parts.watch(made, len(missing), doing="Making thumbnails")
+        return (known & pictures.keys()).union(made)
+
+    def _clear(self, shown: Collection[str]) -> None:
+        """Take away the copies of what is not shown any more."""
+        for file in (self.folder / _PICTURES).glob("*.png"):
+            if file.name not in shown and _COPY.fullmatch(file.name):
+                file.unlink()
+
+    def _shown(self, master: Path, digest: str) -> Path:
+        """The file that the page leads to: the master itself, or a copy in a folder of its own."""
+        if not self._copies:
+            return master
+        from mai_cli.stores.atomic import copy_once
+
+        target = self.folder / _PICTURES / f"{digest}.png"
+        copy_once(master, target)
+        return target
+
+
+def _digest(state: Mapping[str, Any]) -> str:
+    digest: str = state["master"]["sha256"]
+    return digest
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"The page in {folder} cannot be written: {error.strerror or os.strerror(5)}.",
+            code="export_failed",
+            hint="Make room, or choose another folder with -o.",
+        ) from None

@@ -1,0 +1,88 @@
+"""Pictures of a history to another folder, as they are or converted."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from mai_cli.models.recipe import Recipe
+from mai_cli.models.record import Export, Record
+from mai_cli.services.exporting import Exported
+from mai_cli.services.outputs import Target
+
+State = Mapping[str, Any]
+
+
+class Exporting(Protocol):
+    """Makes files of a picture."""
+
+    def prepare(self, targets: Sequence[Target], /) -> None:
+        """See that they can be written."""
+
+    def export(
+        self,
+        done: Exported,
+        master: Path,
+        record: Record,
+        targets: Sequence[Target],
+        number: int | None,
+        /,
+        *,
+        overwrite: bool,
+        metadata: bool,
+    ) -> None:
+        """Make ``targets``; ``done`` tells of each."""
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What became of one record: the file that was made, or why there is none."""
+
+    state: State
+    path: Path | None
+    problem: str | None = None
+
+
+def copy_pictures(
+    states: Iterable[State],
+    folder: Path,
+    recipe: Recipe,
+    *,
+    exporter: Exporting,
+    master: Callable[[State], Path | None],
+    remember: Callable[[State, Export], None],
+    overwrite: bool,
+    metadata: bool,
+) -> Iterator[Copied]:
+    """Make a file of each picture in ``folder``, named as its master; yields each as it is there.
+
+    What is there already is left alone unless ``overwrite``. ``master`` finds the picture, and
+    ``remember`` tells the history of the file.
+
+    Raises:
+        UsageError: The folder cannot be written.
+    """
+    ending = "jpg" if recipe.format == "jpeg" else recipe.format
+    exporter.prepare([Target(folder, is_folder=True, recipe=recipe)])
+    for state in states:
+        source = master(state)
+        if source is None:
+            yield Copied(state, None, f"the record {state['id']} has no picture on this machine")
+            continue
+        target = Target(folder / f"{source.stem}.{ending}", is_folder=False, recipe=recipe)
+        done = Exported()
+        try:
+            record = replace(Record.from_json(state), exports=[])
+        except ValueError:
+            yield Copied(state, None, f"the record {state['id']} cannot be understood")
+            continue
+        exporter.export(
+            done, source, record, [target], None, overwrite=overwrite, metadata=metadata
+        )
+        for export in done.exports:
+            remember(state, export)
+        yield Copied(
+            state,
+            Path(done.exports[0].path) if done.exports else None,
+            done.failures[0] if done.failures else None,
+        )

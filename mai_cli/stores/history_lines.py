@@ -1,0 +1,133 @@
+"""The lines of a history: written, found from the end of the file, and understood as records.
+
+Lines that cannot be read are passed over: what a crash has torn spoils nothing else.
+"""
+
+import heapq
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import count
+from typing import Any, BinaryIO
+
+State = dict[str, Any]
+"""A record as its line in the history has it; see ``Record.to_json``."""
+
+BLOCK_BYTES = 1 << 16
+"""What is read at a time; more where a word is looked for, which is rare in most of it."""
+
+_SEARCH_BYTES = 1 << 18
+
+
+def to_line(value: object) -> bytes:
+    """``value`` as one line of JSON, in UTF-8."""
+    try:
+        return f"{json.dumps(value, ensure_ascii=False, separators=(',', ':'))}\n".encode()
+    except UnicodeEncodeError:  # a file name that is not UTF-8; escapes can carry it
+        return f"{json.dumps(value, separators=(',', ':'))}\n".encode()
+
+
+def state_of(line: bytes) -> State | None:
+    """What ``line`` says, if it can be read."""
+    try:
+        state = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    is_record = isinstance(state, dict) and isinstance(state.get("id"), str)
+    return state if is_record else None
+
+
+def lines_from_the_end(file: BinaryIO, *needles: bytes) -> Iterator[bytes]:
+    """The lines of ``file``, the last one first; only those with one of ``needles``, if any.
+
+    Capital letters of ASCII count as small ones, which ``needles`` have.
+    """
+    position = file.seek(0, os.SEEK_END)
+    most = _SEARCH_BYTES if needles else BLOCK_BYTES
+    ends: list[bytes] = []  # of the line that is not whole yet, the last piece first
+    while position:
+        size = min(most, position)
+        position -= size
+        file.seek(position)
+        block = file.read(size)
+        first, last = block.find(b"\n"), block.rfind(b"\n")
+        if first < 0:
+            ends.append(block)
+            continue
+        yield from _with(needles, [b"".join([block[last + 1 :], *reversed(ends)])])
+        if first < last and _has(needles, block):  # most blocks do not
+            yield from _with(needles, reversed(block[first + 1 : last].split(b"\n")))
+        ends = [block[:first]]
+    yield from _with(needles, [b"".join(reversed(ends))])
+
+
+def _with(needles: Sequence[bytes], lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Those of ``lines`` that contain one of ``needles``."""
+    return (line for line in lines if _has(needles, line))
+
+
+def _has(needles: Sequence[bytes], text: bytes) -> bool:
+    if not needles:
+        return True
+    small = text.lower()
+    return any(needle in small for needle in needles)
+
+
+def needles_of(word: str) -> list[bytes]:
+    """Every line that has ``word`` in a text, in capitals or not, contains one of these.
+
+    The longest part of it that looks the same in any case, but for ASCII, as it is and escaped;
+    nothing if there is none.
+    """
+    parts = "".join(
+        char if char.isascii() or char.lower() == char.upper() else "\0" for char in word
+    ).split("\0")
+    part = max(parts, key=len)
+    forms = [json.dumps(part, ensure_ascii=False), json.dumps(part)] if part else []
+    return [form[1:-1].lower().encode() for form in dict.fromkeys(forms)]
+
+
+def newest_first(lines: Iterable[bytes]) -> Iterator[State]:
+    """The state of every record in ``lines``, which come from the end of a history.
+
+    The one that was sent last comes first. A record is complete at its first line, which says when
+    it was sent; one whose first line is damaged comes where that must have been.
+    """
+    held: dict[str, State] = {}  # whose first line is still to come
+    early: set[str] = set()  # that came before it
+    waiting: list[tuple[float, int, str]] = []
+    number = count()
+    for line in lines:
+        state = state_of(line)
+        if state is None:
+            continue
+        key = state["id"]
+        if key not in held:
+            held[key] = state
+            heapq.heappush(waiting, (-_sent_at(state), next(number), key))
+        if _is_first(state):
+            newest = held.pop(key)
+            while waiting and -waiting[0][0] > _sent_at(state):
+                other = heapq.heappop(waiting)[2]
+                if other in held and other not in early:
+                    early.add(other)
+                    yield held[other]
+            if key in early:
+                early.remove(key)
+            else:
+                yield newest
+    left = [key for _, _, key in sorted(waiting) if key in held and key not in early]
+    yield from (held[key] for key in dict.fromkeys(left))
+
+
+def _is_first(state: State) -> bool:
+    is_sent = state.get("status") == "sent" and state.get("attempts") == 1
+    return is_sent and not state.get("amended")
+
+
+def _sent_at(state: State) -> float:
+    try:
+        return datetime.fromisoformat(state["created_at"]).timestamp()
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return 0.0

@@ -1,0 +1,92 @@
+"""Small pictures, made once from large ones and kept by the digest of those."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+
+from mai_cli.stores.atomic import make_folder
+
+ENDING = ".webp"
+
+_AHEAD = 64  # pictures that wait for a thread
+
+
+class ThumbnailCache:
+    """Thumbnails in ``folder``; ``make`` shrinks a picture, or raises ``OSError``, ``ValueError``.
+
+    They can be made again, so nothing waits for the disk.
+    """
+
+    def __init__(self, folder: Path, make: Callable[[Path], bytes]) -> None:
+        self._folder = folder
+        self._make = make
+
+    def known(self) -> set[str]:
+        """The digests whose thumbnails are there."""
+        return {file.removesuffix(ENDING) for file in _files(self._folder)}
+
+    def fill(self, pictures: Mapping[str, Path]) -> Iterator[str]:
+        """Make thumbnails of ``pictures``, by digest, on all cores; yields each as it is there.
+
+        What cannot be shrunk is left out.
+
+        Raises:
+            OSError: The cache cannot be written.
+        """
+        for digest in {digest[:2] for digest in pictures}:
+            make_folder(self._folder / digest)
+        left = iter(pictures.items())
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            running = {pool.submit(self._make_one, *item): item[0] for item in islice(left, _AHEAD)}
+            while running:
+                done = next(as_completed(running))
+                digest = running.pop(done)
+                for item in islice(left, 1):
+                    running[pool.submit(self._make_one, *item)] = item[0]
+                if done.result():
+                    yield digest
+
+    def _make_one(self, digest: str, picture: Path) -> bool:
+        try:
+            small = self._make(picture)
+        except (OSError, ValueError):
+            return False
+        target = self.path(digest)
+        partial = target.with_name(f".{os.urandom(6).hex()}.part")
+        partial.write_bytes(small)
+        partial.replace(target)
+        return True
+
+    def path(self, digest: str) -> Path:
+        """Where the thumbnail of the picture with ``digest`` is."""
+        return self._folder / digest[:2] / f"{digest}{ENDING}"
+
+    def hand_out(self, folder: Path, digests: set[str]) -> None:
+        """Put the thumbnails with ``digests`` below ``folder`` too, and take others away.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        there = {file.removesuffix(ENDING) for file in _files(folder)}
+        for digest in sorted(digests - there):
+            target = folder / digest[:2] / f"{digest}{ENDING}"
+            make_folder(target.parent)
+            try:
+                target.hardlink_to(self.path(digest))
+            except FileExistsError:  # by another run
+                continue
+            except OSError:  # another file system, or one without links
+                shutil.copyfile(self.path(digest), target)
+        for digest in there - digests:
+            with suppress(OSError):
+                (folder / digest[:2] / f"{digest}{ENDING}").unlink()
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """The names of the thumbnails below ``folder``."""
+    for _, _, names in os.walk(folder):
+        yield from (name for name in names if name.endswith(ENDING) and not name.startswith("."))

@@ -1,0 +1,104 @@
+from pathlib import Path
+
+import pytest
+
+from mai_cli.errors import UsageError
+from mai_cli.models.recipe import Recipe
+from mai_cli.services.copying import Copied, copy_pictures
+from tests.services.records import state
+
+FOLDER = Path("/site")
+PLAIN = Recipe("png")
+
+
+@pytest.fixture
+def copy(world):
+    """Copies ``states``; what was prepared, exported and remembered is in ``world``."""
+    world.remembered = []
+
+    def copy(*states: dict, recipe: Recipe = PLAIN, **options: bool) -> list[Copied]:
+        return list(
+            copy_pictures(
+                states,
+                FOLDER,
+                recipe,
+                exporter=world,
+                master=lambda state: Path("/gallery", state["master"]["path"]),
+                remember=lambda state, export: world.remembered.append((state["id"], export.path)),
+                **{"overwrite": False, "metadata": True} | options,
+            )
+        )
+
+    return copy
+
+
+def test_each_picture_becomes_a_file_named_as_its_master(world, copy):
+    first, second = state("a"), state("b")
+    assert copy(first, second) == [
+        Copied(first, Path("/site/a.png")),
+        Copied(second, Path("/site/b.png")),
+    ]
+    assert world.steps == ["prepare /site", "export /site/a.png", "export /site/b.png"]
+    assert world.remembered == [("a", "/site/a.png"), ("b", "/site/b.png")]
+
+
+@pytest.mark.parametrize(
+    ("format_", "name"), [("jpeg", "a.jpg"), ("webp", "a.webp"), ("avif", "a.avif")]
+)
+def test_the_file_ends_as_its_format(copy, format_, name):
+    (copied,) = copy(state("a"), recipe=Recipe(format_))
+    assert copied.path == FOLDER / name
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_is_asked_for_is_passed_on(world, copy, overwrite):
+    copy(state("a"), overwrite=overwrite, metadata=not overwrite)
+    assert world.orders == [
+        (Path("/gallery/2026/a.png"), "ok", Path("/site/a.png"), overwrite, not overwrite)
+    ]
+
+
+def test_one_that_fails_is_told_and_the_rest_go_on(world, copy):
+    world.fails["export /site/a.png"] = FileExistsError(17, "File exists")
+    first, second = copy(state("a"), state("b"))
+    assert (first.path, first.problem) == (None, "/site/a.png failed: File exists")
+    assert (second.path, second.problem) == (Path("/site/b.png"), None)
+    assert world.remembered == [("b", "/site/b.png")]
+
+
+def test_a_record_of_another_shape_is_told_and_the_rest_go_on(world, copy):
+    first, second = copy(state("a", exports=7), state("b"))
+    assert (first.path, first.problem) == (None, "the record a cannot be understood")
+    assert second.path == FOLDER / "b.png"
+
+
+def test_what_the_record_has_made_before_is_not_made_again(world, copy):
+    older = {"path": "/x.png", "format": "png", "width": 1, "height": 1, "bytes": 1}
+    older |= {"sha256": "ab" * 32, "content_credentials": False}
+    copy(state("a", exports=[older]))
+    assert world.remembered == [("a", "/site/a.png")]
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_made(world, copy):
+    world.fails["prepare /site"] = UsageError("no", code="bad_output", hint="x")
+    with pytest.raises(UsageError):
+        copy(state("a"))
+    assert world.orders == []
+
+
+def test_pictures_are_made_as_they_are_asked_for(world):
+    def states():
+        yield state("a")
+        raise AssertionError
+
+    copies = copy_pictures(
+        states(),
+        FOLDER,
+        PLAIN,
+        exporter=world,
+        master=lambda _: Path("/gallery/a.png"),
+        remember=lambda *_: None,
+        overwrite=False,
+        metadata=True,
+    )
+    assert next(copies).path == FOLDER / "a.png"

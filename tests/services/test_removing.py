@@ -1,0 +1,283 @@
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mai_cli.adapters.identity import digest
+from mai_cli.models.upkeep import Gone
+from mai_cli.services.removing import Removing, Wear, bytes_of
+from tests.services.records import ODD_STATES, Memory, state
+
+
+def day(number: int) -> str:
+    return f"2026-11-{number:02}T12:00:00Z"
+
+
+class Place:
+    """A gallery on disk, and a history of what is in it; ``steps`` is what happened, in order."""
+
+    def __init__(self, folder: Path) -> None:
+        self.gallery = folder / "gallery"
+        self.gallery.mkdir(parents=True)
+        self.outside = folder / "outside"
+        self.outside.mkdir()
+        self.history = Memory()
+        self.gone = Gone()
+        self.removing = Removing(self.history, digest, Path.unlink)
+
+    def add(self, id_: str, name: str | None = None, **more: object) -> Path:
+        """A record with a picture, which is there unless ``name`` leads elsewhere."""
+        path = self.gallery / (name or f"{id_}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.write_bytes(id_.encode())
+        self.note(id_, name or f"{id_}.png", id_.encode(), **more)
+        return path
+
+    def note(self, id_: str, name: str, content: bytes, **more: object) -> None:
+        sha256 = hashlib.sha256(content).hexdigest()
+        master = {"gallery": str(self.gallery), "path": name, "sha256": sha256, "bytes": 5}
+        self.history.states[id_] = state(id_, **({"master": master} | more))
+
+    def remove(self, *ids: str) -> None:
+        self.removing.remove([self.history.states[id_] for id_ in ids], self.gone)
+
+    def prune(self, **wear: object) -> list[str]:
+        self.removing.prune(Wear(**wear), self.gone)
+        return list(self.history.states)
+
+    @property
+    def notes(self) -> list[str]:
+        return [note.replace(f"{self.gallery}/", "") for note in self.gone.notes]
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path)
+
+
+def test_a_picture_goes_and_its_record_says_so(place):
+    first, second = place.add("a" * 12), place.add("b" * 12)
+    before = place.history.states["a" * 12]
+    place.remove("a" * 12)
+
+    assert not first.exists()
+    assert second.exists()
+    assert place.history.states["a" * 12] == before | {"status": "removed"}
+    assert place.gone == Gone(1, [str(first)], [])
+
+
+def test_what_others_added_meanwhile_stays_in_the_record(place):
+    place.add("a" * 12)
+    old = place.history.states["a" * 12]
+    place.history.states["a" * 12] = old | {"tags": ["new"]}
+    place.removing.remove([old], place.gone)
+
+    assert place.history.states["a" * 12] == old | {"tags": ["new"], "status": "removed"}
+
+
+def test_a_picture_that_is_gone_already_is_no_problem(place):
+    place.add("a" * 12).unlink()
+    place.remove("a" * 12)
+
+    assert place.gone == Gone(1, [], [])
+    assert place.history.states["a" * 12]["status"] == "removed"
+
+
+def test_a_picture_that_is_not_what_it_was_is_left_alone(place):
+    path = place.add("a" * 12)
+    path.write_bytes(b"retouched")
+    place.remove("a" * 12)
+
+    assert path.read_bytes() == b"retouched"
+    assert place.notes == [f"{'a' * 12}.png is not what it was, and was left alone."]
+    assert place.gone.pictures == []
+
+
+@pytest.mark.parametrize("name", ["../outside/a.png", "x/../../outside/a.png", "{outside}/a.png"])
+def test_what_lies_outside_of_the_gallery_is_left_alone(place, name):
+    file = place.outside / "a.png"
+    file.write_bytes(b"mine")
+    name = name.replace("{outside}", str(place.outside))
+    place.note("a" * 12, name, b"mine")
+    place.remove("a" * 12)
+
+    assert file.read_bytes() == b"mine"
+    assert place.gone.pictures == []
+    assert "is outside of the gallery, and was left alone." in place.notes[0]
+
+
+@pytest.mark.parametrize("prune", [False, True])
+def test_what_a_link_to_a_folder_leads_to_is_left_alone(place, prune):
+    file = place.outside / "a.png"
+    file.write_bytes(b"mine")
+    (place.gallery / "2026").symlink_to(place.outside)
+    place.note("a" * 12, "2026/a.png", b"mine")
+    place.prune(keep=0) if prune else place.remove("a" * 12)
+
+    assert file.read_bytes() == b"mine"
+    assert place.gone.pictures == []
+
+
+def test_the_file_that_a_link_in_the_gallery_leads_to_stays(place):
+    file = place.outside / "a.png"
+    file.write_bytes(b"mine")
+    (place.gallery / "a.png").symlink_to(file)
+    place.note("a" * 12, "a.png", b"mine")
+    place.remove("a" * 12)
+
+    assert file.read_bytes() == b"mine"
+
+
+def test_a_gallery_behind_a_link_is_a_gallery(place):
+    path = place.add("a" * 12)
+    link = place.outside / "pictures"
+    link.symlink_to(place.gallery)
+    master = place.history.states["a" * 12]["master"] | {"gallery": str(link)}
+    place.history.states["a" * 12]["master"] = master
+    place.remove("a" * 12)
+
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("name", [".", "", "..", "2026"])
+def test_a_folder_is_never_removed(place, name):
+    (place.gallery / "2026").mkdir()
+    place.note("a" * 12, name, b"")
+    place.remove("a" * 12)
+
+    assert (place.gallery / "2026").is_dir()
+    assert place.outside.is_dir()
+    assert place.gone.pictures == []
+
+
+def test_a_picture_that_cannot_be_removed_keeps_its_record(place):
+    place.add("a" * 12)
+    place.add("b" * 12)
+
+    def refuse(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    place.removing = Removing(place.history, digest, refuse)
+    place.remove("a" * 12)
+
+    assert place.history.states["a" * 12]["status"] == "ok"
+    assert place.gone.records == 0
+    assert place.notes == [f"{'a' * 12}.png could not be removed: Permission denied."]
+    assert place.prune(keep=0) == ["a" * 12, "b" * 12]
+
+
+def test_pruning_takes_pictures_and_records(place):
+    old, new = place.add("a" * 12, created_at=day(1)), place.add("b" * 12, created_at=day(9))
+
+    assert place.prune(before=datetime(2026, 11, 5, tzinfo=UTC)) == ["b" * 12]
+    assert (old.exists(), new.exists()) == (False, True)
+    assert place.gone == Gone(1, [str(old)], [])
+
+
+@pytest.mark.parametrize(
+    ("wear", "left"),
+    [
+        ({"keep": 0}, ""),
+        ({"keep": 2}, "de"),
+        ({"keep": 9}, "abcde"),
+        ({"before": datetime(2026, 11, 3, 12, tzinfo=UTC)}, "cde"),
+        ({"before": datetime(2026, 11, 3, 12, tzinfo=UTC), "keep": 4}, "bcde"),
+        ({"before": datetime(2026, 11, 30, tzinfo=UTC), "keep": 1}, "e"),
+    ],
+)
+def test_what_is_old_and_not_among_the_newest_goes(place, wear, left):
+    for number, id_ in enumerate("abcde", 1):
+        place.add(id_, created_at=day(number))
+
+    assert place.prune(**wear) == list(left)
+    assert sorted(file.stem for file in place.gallery.iterdir()) == list(left)
+
+
+def test_favorites_and_what_is_not_settled_stay(place):
+    favorite = place.add("a", tags=["x", "favorite"])
+    place.add("b", tags=["favorites", "Favorite"])
+    for id_, status in zip(
+        "cdefg", ("sent", "unknown", "refused", "failed", "removed"), strict=True
+    ):
+        place.add(id_, status=status, master=None)
+
+    assert place.prune(keep=0) == ["a", "c", "d"]
+    assert favorite.exists()
+
+
+def test_a_record_that_does_not_say_when_is_not_old(place):
+    place.add("a", created_at="soon")
+    assert place.prune(before=datetime(2100, 1, 1, tzinfo=UTC)) == ["a"]
+    assert place.prune(keep=0) == []
+
+
+def test_exports_stay(place):
+    export = place.outside / "hero.png"
+    export.write_bytes(b"export")
+    place.add("a", exports=[{"path": str(export), "sha256": hashlib.sha256(b"export").hexdigest()}])
+    place.prune(keep=0)
+
+    assert export.read_bytes() == b"export"
+
+
+def test_pruning_that_was_cut_off_goes_on_when_it_is_asked_for_again(place):
+    paths = [place.add(id_) for id_ in "abc"]
+    removed = []
+
+    def remove(path: Path) -> None:
+        if removed:
+            raise KeyboardInterrupt
+        removed.append(path)
+        path.unlink()
+
+    place.removing = Removing(place.history, digest, remove)
+    with pytest.raises(KeyboardInterrupt):
+        place.prune(keep=0)
+    assert list(place.history.states) == ["a", "b", "c"]
+
+    place.removing = Removing(place.history, digest, Path.unlink)
+    assert place.prune(keep=0) == []
+    assert not any(path.exists() for path in paths)
+
+
+@given(odd=ODD_STATES, wear=st.sampled_from([Wear(keep=0), Wear(datetime(2100, 1, 1, tzinfo=UTC))]))
+def test_a_record_of_any_shape_can_be_chosen(odd, wear):
+    assert list(wear.chosen([odd])) in ([], [odd])
+    assert isinstance(bytes_of([odd]), int)
+
+
+@given(
+    master=st.fixed_dictionaries(
+        {},
+        optional={
+            key: st.text(max_size=5) | st.integers() for key in ("gallery", "path", "sha256")
+        },
+    )
+)
+@example(master={"gallery": "/gallery", "path": "a\0.png", "sha256": ""})
+@example(master={"gallery": "/gallery", "path": "\ud800.png", "sha256": ""})
+@example(master={"gallery": "a\0b", "path": "a.png", "sha256": ""})
+@example(master={"gallery": "/gallery", "path": "x" * 5000, "sha256": ""})
+def test_a_picture_of_any_name_stops_nothing(master):
+    def refuse(path: Path) -> None:
+        raise AssertionError(path)
+
+    history = Memory(state("a", master=master))
+    Removing(history, digest, refuse).prune(Wear(keep=0), Gone())
+
+
+def test_the_bytes_of_pictures_add_up():
+    small = state("a", master={"bytes": 5})
+    assert bytes_of([state(), small, state(status="removed"), state(master=None)]) == 1_534_027
+
+
+def test_a_circle_of_links_is_left_alone(place):
+    (place.gallery / "loop").symlink_to(place.gallery / "loop")
+    place.note("a" * 12, "loop/a.png", b"")
+    place.remove("a" * 12)
+
+    assert (place.gallery / "loop").is_symlink()
