@@ -170,7 +170,7 @@ class StorageError(MaiError):
     exit_code = ExitCode.STORAGE
     codes: ClassVar = {
         "export_failed": "the picture is safe in the gallery, but an output could not be written",
-        "rescued": "the gallery failed; the picture is safe in the temporary folder",
+        "rescued": "the gallery failed; the picture is safe where the message says",
         "history_failed": "the picture is safe, but the history could not be written",
         "lock_failed": "the pictures are safe, but the lock of a batch could not be written",
     }

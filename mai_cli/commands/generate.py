@@ -254,9 +254,9 @@ def generate(
 
     parts: Parts = context.obj
     # What mai history rerun repeats; else nothing.
-    asked = Asked.of(context.meta.get(RECORD), is_elsewhere=bool(deployment or model))
+    asked = Asked.of(context.meta.get(RECORD), is_elsewhere=bool(profile or deployment or model))
     flags = {
-        "profile": profile,
+        "profile": profile or asked.profile,
         "size": size or asked.size,
         "deployment": tuple(deployment or asked.deployments) or None,
         "model": model or asked.model,
@@ -264,7 +264,7 @@ def generate(
         "max_cost": max_cost,
         "preview": preview,
         "metadata": False if no_metadata else None,
-        "private": private or None,
+        "private": private or asked.is_private or None,
         "offline": offline or None,
     }
     parts.configure(flags, json=json, quiet=quiet, verbose=verbose, no_color=no_color)

@@ -17,12 +17,14 @@ _UNITS = {
 }
 _DAYS = {"today": 0, "yesterday": 1}
 _MONTH = re.compile(r"\d{4}-\d{2}", re.ASCII)
+_WEEK = re.compile(r"\d{4}-?w\d{2}", re.ASCII)
 
 
 def parse_moment(option: str, text: str, now: datetime, *, is_end: bool = False) -> datetime:
     """The moment that ``text`` means, aware, in the time zone of ``now``.
 
-    A day or a month is meant from its start; to its end where ``is_end``. ``m`` stands for 30 days.
+    A day, a week or a month is meant from its start; to its end where ``is_end``. ``m`` stands for
+    30 days.
 
     Raises:
         UsageError: It means none.
@@ -38,8 +40,8 @@ def parse_moment(option: str, text: str, now: datetime, *, is_end: bool = False)
             start = datetime.fromisoformat(f"{written}-01")
             return _aware(_next_month(start) if is_end else start, now)
         moment = datetime.fromisoformat(text.strip())
-        is_day = len(written) <= len("2026-11-01")
-        moment = moment + timedelta(days=1) if is_end and is_day else moment
+        if is_end and len(written) <= len("2026-11-01"):
+            moment += timedelta(days=7 if _WEEK.fullmatch(written) else 1)
         return moment if moment.tzinfo else _aware(moment, now)
     except (ValueError, OverflowError):
         raise UsageError(

@@ -195,8 +195,12 @@ function show(picture) {
   if (file) $("file").href = file;
   $("details").replaceChildren(...details(picture).flatMap(row));
   viewer.querySelector(".facts").scrollTop = 0;
-  if (viewer.open) say(`${$("position").textContent}: ${name(picture)}`);
-  else viewer.showModal();
+  if (viewer.open) {
+    say(`${$("position").textContent}: ${name(picture)}`);
+  } else {
+    viewer.showModal();
+    $("close").focus();
+  }
   keepFragment();
 }
 

@@ -194,8 +194,9 @@ class Upkeep:
         """What lets go of pictures."""
         from mai_cli.adapters.identity import digest
         from mai_cli.services.removing import Removing
+        from mai_cli.stores.gallery import remove_picture
 
-        return Removing(self.history, digest, Path.unlink)
+        return Removing(self.history, digest, remove_picture)
 
     def recovering(self, *, dry_run: bool) -> "Recovering":
         """What looks for what came of requests that were never answered."""

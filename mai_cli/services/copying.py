@@ -56,20 +56,25 @@ def copy_pictures(
 ) -> Iterator[Copied]:
     """Make a file of each picture in ``folder``, named as its master; yields each as it is there.
 
-    What is there already is left alone unless ``overwrite``. ``master`` finds the picture, and
+    A name that another has gets the id too. What is there already is left alone unless
+    ``overwrite``. ``master`` finds the picture, and
     ``remember`` tells the history of the file.
 
     Raises:
         UsageError: The folder cannot be written.
     """
     ending = "jpg" if recipe.format == "jpeg" else recipe.format
+    used: set[str] = set()  # a template may give one name to several
     exporter.prepare([Target(folder, is_folder=True, recipe=recipe)])
     for state in states:
         source = master(state)
         if source is None:
             yield Copied(state, None, f"the record {state['id']} has no picture on this machine")
             continue
-        target = Target(folder / f"{source.stem}.{ending}", is_folder=False, recipe=recipe)
+        is_free = source.stem.casefold() not in used
+        stem = source.stem if is_free else f"{source.stem}-{state['id']}"
+        used.add(stem.casefold())
+        target = Target(folder / f"{stem}.{ending}", is_folder=False, recipe=recipe)
         done = Exported()
         try:
             record = replace(Record.from_json(state), exports=[])

@@ -76,6 +76,8 @@ class Finding:
             found = self._history.find_picture(self._digest(path))
             identity = None if found else self._embedded_id(path)
             found = found or (self._history.find(identity) if identity else [])
+        except FileNotFoundError:
+            raise _unclear(f"'{path}' is neither a record nor a picture.", _HINT) from None
         except OSError as error:
             raise _unclear(f"The picture {path} cannot be read: {error.strerror}.", _HINT) from None
         if found:

@@ -88,8 +88,12 @@ def command_of(state: State) -> str | None:
 
 
 def url_between(folder: Path, file: Path) -> str:
-    """The relative URL of ``file`` for a page in ``folder``."""
-    return quote(os.fsencode(os.path.relpath(file, folder).replace(os.sep, "/")))
+    """The relative URL of ``file`` for a page in ``folder``; a whole one on another drive."""
+    try:
+        path = os.path.relpath(file, folder)
+    except ValueError:  # on Windows
+        return file.as_uri()
+    return quote(os.fsencode(path.replace(os.sep, "/")))
 
 
 def _images(state: State) -> list[str]:

@@ -185,6 +185,11 @@ def resolved(folder: Path) -> Path:
         return folder
 
 
+def is_within(path: Path, folder: Path) -> bool:
+    """Whether ``path`` is below ``folder``, links followed but for a last one."""
+    return resolved(folder) in resolved(path.parent).joinpath("x").parents
+
+
 def _is_folder(path: Path) -> bool:
     """Whether ``path`` is a folder; no if that cannot be told."""
     try:

@@ -13,7 +13,7 @@ from mai_cli.models.lock import Lock, LockedAsset, LockedOutput
 from mai_cli.models.manifest import Asset, Manifest, Mistake
 from mai_cli.models.mistakes import mistakes_error
 from mai_cli.services.ordering import Ordering, Wanted
-from mai_cli.services.outputs import resolved
+from mai_cli.services.outputs import is_within, resolved
 from mai_cli.services.planning import Digests, Look, Wishes, fold, paths_of, plan
 from mai_cli.services.selecting import Selection
 
@@ -338,8 +338,7 @@ class _Pruning:
 
     def _prune(self, path: Path, output: LockedOutput, ours: set[object]) -> str:
         """Remove the file at ``path``, if it may be; what became of it."""
-        home = resolved(self._folder)
-        if self._is_bound and home not in resolved(path.parent).joinpath("x").parents:
+        if self._is_bound and not is_within(path, self._folder):
             return "is outside of the manifest's folder, and was left alone"
         if _file_at(path) in ours:
             return "is still in use under another name, and was left alone"

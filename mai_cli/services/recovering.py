@@ -37,7 +37,11 @@ class Rooms(Protocol):
         """Whether ``file`` is a whole picture."""
 
     def keep(self, file: Path, state: State, /) -> dict[str, object] | None:
-        """Give ``file`` its place in the gallery, if it is a whole picture; its master."""
+        """Give ``file`` its place in the gallery, if it is a whole picture; its master.
+
+        Raises:
+            StorageError: The gallery cannot be written.
+        """
 
 
 class Recovering:
@@ -56,7 +60,7 @@ class Recovering:
         more. What may still be in flight is left alone.
 
         Raises:
-            StorageError: The history cannot be written.
+            StorageError: The history or the gallery cannot be written.
         """
         left = self._rooms.left_by([state["id"] for state in states])
         for state in states:
@@ -74,7 +78,7 @@ class Recovering:
 
     def _is_in_flight(self, state: State) -> bool:
         sent_at = moment_of(state)
-        is_recent = sent_at is not None and timedelta() <= self._now - sent_at < IN_FLIGHT
+        is_recent = sent_at is not None and abs(self._now - sent_at) < IN_FLIGHT
         return state.get("status") == "sent" and is_recent
 
     def _kept(self, file: Path, state: State) -> Found | None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from mai_cli.models.moment import moment_of
 from mai_cli.models.upkeep import Gone
-from mai_cli.services.outputs import resolved
+from mai_cli.services.outputs import is_within
 
 FAVORITE = "favorite"
 """A tag that keeps a record from being pruned."""
@@ -51,10 +51,13 @@ class Wear:
 
 
 class Removing:
-    """Removes masters that are as their records say; ``digest`` raises ``OSError``."""
+    """Removes masters that are as their records say.
+
+    ``digest``, and ``remove`` of a file below a gallery, raise ``OSError``.
+    """
 
     def __init__(
-        self, history: History, digest: Callable[[Path], str], remove: Callable[[Path], None]
+        self, history: History, digest: Callable[[Path], str], remove: Callable[[Path, Path], None]
     ) -> None:
         self._history = history
         self._digest = digest
@@ -97,14 +100,14 @@ class Removing:
             case _:
                 return True
         try:
-            is_ours = path.suffix == ".png" and _is_within(path, Path(gallery))
+            is_ours = path.suffix == ".png" and is_within(path, Path(gallery))
             if not is_ours:
                 gone.notes.append(f"{path} is outside of the gallery, and was left alone.")
                 return True
             if self._digest(path) != sha256:
                 gone.notes.append(f"{path} is not what it was, and was left alone.")
                 return True
-            self._remove(path)
+            self._remove(path, Path(gallery))
             gone.pictures.append(str(path))
         except (FileNotFoundError, ValueError):  # no file can have a name that is no name
             pass
@@ -112,10 +115,6 @@ class Removing:
             gone.notes.append(f"{path} could not be removed: {error.strerror}.")
             return False
         return True
-
-
-def _is_within(path: Path, folder: Path) -> bool:
-    return resolved(folder) in resolved(path.parent).joinpath("x").parents
 
 
 def bytes_of(states: Iterable[State]) -> int:

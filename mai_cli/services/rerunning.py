@@ -26,6 +26,7 @@ class Asked:
     record: Mapping[str, Any] | None = None
     prompt: str | None = None
     size: str | None = None
+    profile: str | None = None
     deployments: Sequence[str] = ()
     model: str | None = None
     background: str | None = None
@@ -35,7 +36,7 @@ class Asked:
 
     @classmethod
     def of(cls, record: Mapping[str, Any] | None, *, is_elsewhere: bool) -> "Asked":
-        """What ``record`` asked for, if there is one; of another deployment if ``is_elsewhere``.
+        """What ``record`` asked for, if there is one; of another place if ``is_elsewhere``.
 
         Raises:
             UsageError: It is of a version that says it another way.
@@ -50,6 +51,7 @@ class Asked:
                 record=record,
                 prompt=record["prompt"],
                 size=f"{width}x{height}" if width and height else size,
+                profile=None if is_elsewhere else record.get("profile"),
                 deployments=() if is_elsewhere else [str(record["deployment"])],
                 model=None if is_elsewhere else record["model"],
                 background=fields.pop("background", None),
@@ -63,6 +65,11 @@ class Asked:
                 code="no_record",
                 hint="A newer version of mai may have written it.",
             ) from None
+
+    @property
+    def is_private(self) -> bool:
+        """Whether the prompt of the record went into no file, as that of a new one should not."""
+        return self.record is not None and self.prompt is None
 
     @property
     def record_id(self) -> str | None:
@@ -117,7 +124,7 @@ class Asked:
             return []
         old, new = self.record["request"], request.settings
         pairs = {
-            "prompt": (self.prompt, request.prompt),
+            "prompt": ("(private)" if self.is_private else self.prompt, request.prompt),
             "endpoint": (_place(self.record.get("endpoint")), _place(endpoint)),
             "deployment": (self.record["deployment"], request.deployment),
             "model": (self.record["model"], request.model.name),

@@ -12,6 +12,8 @@ def parse_tags(texts: Sequence[str]) -> Callable[[dict[str, Any]], dict[str, Any
     Raises:
         UsageError: One of ``texts`` is neither.
     """
+    if not texts:
+        raise UsageError("No tag is named.", code="bad_option", hint="Write +TAG or -TAG.")
     for text in texts:
         if text[:1] not in ("+", "-") or text.startswith("--") or not text[1:].strip():
             raise UsageError(

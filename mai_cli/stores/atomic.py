@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -78,7 +78,7 @@ def create(
         raise
 
 
-def write(path: Path, *pieces: bytes, mode: int) -> None:
+def write(path: Path, pieces: Iterable[bytes], *, mode: int) -> None:
     """Put ``pieces`` into the file at ``path``, replacing it, flushed, whole or not at all.
 
     The caller holds a lock: what a killed one has left under the temporary name is overwritten.

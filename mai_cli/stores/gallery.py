@@ -41,6 +41,20 @@ class Gallery:
             ) from None
 
 
+def remove_picture(path: Path, gallery: Path) -> None:
+    """Remove the file at ``path`` below ``gallery``, and the folders that hold nothing any more.
+
+    Raises:
+        OSError: The file cannot be removed.
+    """
+    folder, home = (Path(os.path.realpath(one)) for one in (path.parent, gallery))
+    path.unlink()
+    with suppress(OSError):  # one that holds something
+        while home in folder.parents:
+            folder.rmdir()
+            folder = folder.parent
+
+
 class Incoming:
     """A picture on its way to disk, under a temporary name beside its final one.
 

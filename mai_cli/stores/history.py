@@ -8,22 +8,26 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from mai_cli.errors import ConfigError, StorageError, UsageError
-from mai_cli.models.record import Record
-from mai_cli.stores.atomic import create, make_folder, sync_folder
+from mai_cli.stores.atomic import make_folder, sync_folder, write
 from mai_cli.stores.file_lock import locked
 from mai_cli.stores.history_lines import (
     State,
     lines_from_the_end,
-    needles_of,
     newest_first,
+    of_id,
     state_of,
     to_line,
+    with_word,
 )
 
+if TYPE_CHECKING:
+    from mai_cli.models.record import Record
+
 _ID = re.compile(rb'"id"\s*:\s*("(?:[^"\\]|\\.)*")')
+_MODE = 0o666
 _DIGEST = re.compile(rb'"([0-9a-f]{64})"')
 
 
@@ -34,7 +38,7 @@ class History:
         self._path = path
         self._lock_path = path.with_name(f"{path.name}.lock")
 
-    def append(self, record: Record, *, is_detail: bool = False) -> None:
+    def append(self, record: "Record", *, is_detail: bool = False) -> None:
         """Add a line with the state of ``record``; it is on disk when this returns.
 
         A line that a crash has left unfinished at the end of the file is closed first, so that
@@ -63,10 +67,9 @@ class History:
             UsageError: There is no such record any more.
             StorageError: The line could not be written.
         """
-        needle = record_id.lower().encode()
         with self._writing(), locked(self._lock_path):
             with _open(self._path) as file:
-                states = filter(None, map(state_of, lines_from_the_end(file, needle)))
+                states = filter(None, map(state_of, lines_from_the_end(file, of_id(record_id))))
                 newest = next((one for one in states if one["id"] == record_id), None)
             if newest is None:
                 raise UsageError(
@@ -95,8 +98,7 @@ class History:
             ids = set(choose(self.newest()))
             if ids:
                 path = Path(os.path.realpath(self._path))  # a link stays one
-                with _open(path) as file, create(path, overwrite=True) as copy:
-                    copy.writelines(line for line in file if not _is_of(ids, line))
+                write(path, _without(ids, path), mode=_MODE)
             return len(ids)
 
     @contextmanager
@@ -112,7 +114,7 @@ class History:
 
     def _append(self, line: bytes) -> tuple[int, bool]:
         """Add ``line``, or leave the file as it is; its handle, and whether it was empty."""
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, _MODE)
         try:
             size = os.fstat(handle).st_size
             if size and _last_byte(handle) != b"\n":
@@ -132,7 +134,7 @@ class History:
             ConfigError: The file cannot be read.
         """
         with self._opened() as file:
-            yield from newest_first(lines_from_the_end(file, *needles_of(word)))
+            yield from newest_first(lines_from_the_end(file, with_word(word)))
 
     def damaged(self) -> Iterator[int]:
         """The numbers of the lines, from 1, that cannot be read as a record.
@@ -146,13 +148,17 @@ class History:
                     yield number
 
     def find(self, id_start: str) -> list[State]:
-        """The records whose id starts with ``id_start``.
+        """The records whose id starts with ``id_start``, the one that changed last first.
 
         Raises:
             ConfigError: The file cannot be read.
         """
-        states = self._search(lambda line: any(key.startswith(id_start) for key in _ids(line)))
-        return [state for state in states.values() if state["id"].startswith(id_start)]
+        states: dict[str, State] = {}
+        with self._opened() as file:
+            for state in filter(None, map(state_of, lines_from_the_end(file, of_id(id_start)))):
+                if state["id"].startswith(id_start):
+                    states.setdefault(state["id"], state)
+        return list(states.values())
 
     def find_picture(self, sha256: str) -> list[State]:
         """The records that made a master or an export with that digest.
@@ -208,6 +214,12 @@ def _open(path: Path) -> BinaryIO:
     if path.is_fifo():
         raise OSError(errno.EINVAL, "it is not a file")
     return path.open("rb")
+
+
+def _without(ids: set[str], path: Path) -> Iterator[bytes]:
+    """The lines of the file at ``path``, which is closed at the end, but for those of ``ids``."""
+    with _open(path) as file:
+        yield from (line for line in file if not _is_of(ids, line))
 
 
 def _is_of(ids: set[str], line: bytes) -> bool:

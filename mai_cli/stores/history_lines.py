@@ -6,13 +6,17 @@ Lines that cannot be read are passed over: what a crash has torn spoils nothing 
 import heapq
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import count
 from typing import Any, BinaryIO
 
 State = dict[str, Any]
 """A record as its line in the history has it; see ``Record.to_json``."""
+
+Meant = Callable[[bytes], object]
+"""Whether lines are meant; nothing, or something false, if not."""
 
 BLOCK_BYTES = 1 << 16
 """What is read at a time; more where a word is looked for, which is rare in most of it."""
@@ -38,13 +42,13 @@ def state_of(line: bytes) -> State | None:
     return state if is_record else None
 
 
-def lines_from_the_end(file: BinaryIO, *needles: bytes) -> Iterator[bytes]:
-    """The lines of ``file``, the last one first; only those with one of ``needles``, if any.
+def lines_from_the_end(file: BinaryIO, is_meant: Meant | None = None) -> Iterator[bytes]:
+    """The lines of ``file``, the last one first; only those that ``is_meant`` says yes to.
 
-    Capital letters of ASCII count as small ones, which ``needles`` have.
+    It is asked of many lines at once first, and must say yes to those if it does to one of them.
     """
     position = file.seek(0, os.SEEK_END)
-    most = _SEARCH_BYTES if needles else BLOCK_BYTES
+    most = _SEARCH_BYTES if is_meant else BLOCK_BYTES
     ends: list[bytes] = []  # of the line that is not whole yet, the last piece first
     while position:
         size = min(most, position)
@@ -55,27 +59,37 @@ def lines_from_the_end(file: BinaryIO, *needles: bytes) -> Iterator[bytes]:
         if first < 0:
             ends.append(block)
             continue
-        yield from _with(needles, [b"".join([block[last + 1 :], *reversed(ends)])])
-        if first < last and _has(needles, block):  # most blocks do not
-            yield from _with(needles, reversed(block[first + 1 : last].split(b"\n")))
+        yield from _meant(is_meant, [b"".join([block[last + 1 :], *reversed(ends)])])
+        if first < last and (not is_meant or is_meant(block)):  # most blocks are not
+            yield from _meant(is_meant, reversed(block[first + 1 : last].split(b"\n")))
         ends = [block[:first]]
-    yield from _with(needles, [b"".join(reversed(ends))])
+    yield from _meant(is_meant, [b"".join(reversed(ends))])
 
 
-def _with(needles: Sequence[bytes], lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Those of ``lines`` that contain one of ``needles``."""
-    return (line for line in lines if _has(needles, line))
+def _meant(is_meant: Meant | None, lines: Iterable[bytes]) -> Iterable[bytes]:
+    return filter(is_meant, lines) if is_meant else lines
 
 
-def _has(needles: Sequence[bytes], text: bytes) -> bool:
-    if not needles:
-        return True
-    small = text.lower()
-    return any(needle in small for needle in needles)
+def of_id(id_start: str) -> Meant:
+    """Whether a line may be one of a record whose id starts with ``id_start``."""
+    forms = (json.dumps(id_start, ensure_ascii=False), json.dumps(id_start))
+    starts = b"|".join(re.escape(form[:-1].encode(errors="surrogatepass")) for form in forms)
+    return re.compile(rb'"id"\s*:\s*(?:' + starts + rb")").search
+
+
+def with_word(word: str) -> Meant | None:
+    """Whether a line may have ``word`` in a text, in capitals or not; ``None`` if all may."""
+    needles = needles_of(word)
+
+    def has_one(text: bytes) -> bool:
+        small = text.lower()
+        return any(needle in small for needle in needles)
+
+    return has_one if needles else None
 
 
 def needles_of(word: str) -> list[bytes]:
-    """Every line that has ``word`` in a text, in capitals or not, contains one of these.
+    """Every line that has ``word`` in a text contains, once it is in small letters, one of these.
 
     The longest part of it that looks the same in any case, but for ASCII, as it is and escaped;
     nothing if there is none.

@@ -81,7 +81,7 @@ class Ledger:
 
     def _write(self, data: bytes) -> None:
         if self._durable:
-            write(self._path, data, mode=_MODE)
+            write(self._path, [data], mode=_MODE)
             return
         handle = os.open(self._path, os.O_WRONLY | os.O_CREAT, _MODE)
         try:

@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from mai_cli.errors import StorageError
 from mai_cli.models.answer import Picture
 from mai_cli.models.record import Record
 from mai_cli.stores.atomic import create, make_folder, place
@@ -61,7 +62,7 @@ class Leftovers:
         """Give ``file`` its place in the gallery, if it is a whole picture; its master.
 
         Raises:
-            OSError: The gallery cannot be written.
+            StorageError: The gallery cannot be written; ``file`` stays where it is.
         """
         try:
             picture, record = self._scan(file), Record.from_json(state)
@@ -69,11 +70,20 @@ class Leftovers:
             return None
         if picture is None:
             return None
-        is_placed = file.suffix == ".png" and self._gallery in file.parents
-        name = file.relative_to(self._gallery).as_posix() if is_placed else self._move(file, record)
+        try:
+            name = self._placed(file, record)
+        except OSError as error:
+            raise StorageError(
+                f"The picture {file} cannot go into the gallery: {error.strerror}.",
+                code="rescued",
+                hint="Make room, and run it again; the picture is safe where it is.",
+            ) from None
         return {"path": name, "gallery": str(self._gallery), **asdict(picture)}
 
-    def _move(self, file: Path, record: Record) -> str:
+    def _placed(self, file: Path, record: Record) -> str:
+        """Where ``file`` is in the gallery from now on."""
+        if file.suffix == ".png" and self._gallery in file.parents:
+            return file.relative_to(self._gallery).as_posix()
         first = master_name(self._template, record)
         for number in count(1):
             name = numbered(first, number) if number > 1 else first
@@ -90,7 +100,8 @@ class Leftovers:
             return
         with file.open("rb") as source, create(target, overwrite=False) as copy:
             shutil.copyfileobj(source, copy)
-        file.unlink()
+        with suppress(OSError):
+            file.unlink()
 
 
 def pictures_in(gallery: Path) -> Iterator[Path]:

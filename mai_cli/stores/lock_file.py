@@ -132,7 +132,7 @@ class LockFile:
     def _put(self) -> None:
         try:
             atomic.make_folder(self._target.parent)
-            atomic.write(self._target, *self._pieces(), mode=MODE)
+            atomic.write(self._target, self._pieces(), mode=MODE)
         except OSError as error:
             raise StorageError(
                 f"The lock {self._target} cannot be written: {error.strerror}.",

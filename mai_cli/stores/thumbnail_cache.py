@@ -3,10 +3,11 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from queue import SimpleQueue
 
 from mai_cli.stores.atomic import make_folder
 
@@ -40,26 +41,31 @@ class ThumbnailCache:
         for digest in {digest[:2] for digest in pictures}:
             make_folder(self._folder / digest)
         left = iter(pictures.items())
+        ended: SimpleQueue[Future[str | None]] = SimpleQueue()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            running = {pool.submit(self._make_one, *item): item[0] for item in islice(left, _AHEAD)}
-            while running:
-                done = next(as_completed(running))
-                digest = running.pop(done)
-                for item in islice(left, 1):
-                    running[pool.submit(self._make_one, *item)] = item[0]
-                if done.result():
-                    yield digest
 
-    def _make_one(self, digest: str, picture: Path) -> bool:
+            def start(number: int) -> None:
+                for item in islice(left, number):
+                    pool.submit(self._make_one, *item).add_done_callback(ended.put)
+
+            start(_AHEAD)
+            for _ in range(len(pictures)):
+                made = ended.get().result()
+                start(1)
+                if made:
+                    yield made
+
+    def _make_one(self, digest: str, picture: Path) -> str | None:
+        """The digest once its thumbnail is there, ``None`` if there can be none."""
         try:
             small = self._make(picture)
         except (OSError, ValueError):
-            return False
+            return None
         target = self.path(digest)
         partial = target.with_name(f".{os.urandom(6).hex()}.part")
         partial.write_bytes(small)
         partial.replace(target)
-        return True
+        return digest
 
     def path(self, digest: str) -> Path:
         """Where the thumbnail of the picture with ``digest`` is."""

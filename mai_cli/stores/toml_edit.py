@@ -41,7 +41,7 @@ def change(path: Path, changes: Changes, *, mode: int = 0o666) -> bool:
                 changed = _changed(path, changed, names, value)
             if changed == text:
                 return False
-            atomic.write(target, changed.encode(), mode=mode)
+            atomic.write(target, [changed.encode()], mode=mode)
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be written: {error.strerror}.",

@@ -3,13 +3,15 @@
 import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mai_cli.models.moment import moment_of
-from mai_cli.models.stats import Stats, Tally
-from mai_cli.models.upkeep import Found, Gone, Problem
 from mai_cli.terminal.output import Output, visible
 from mai_cli.terminal.wording import counted, dollars
+
+if TYPE_CHECKING:
+    from mai_cli.models.stats import Stats, Tally
+    from mai_cli.models.upkeep import Found, Gone, Problem
 
 PAGE_SCHEMA = "mai/page/1"
 REMOVAL_SCHEMA = "mai/removal/1"
@@ -102,7 +104,7 @@ def _cells(char: str) -> int:
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
-def show_stats(output: Output, stats: Stats, columns: int | None) -> None:
+def show_stats(output: Output, stats: "Stats", columns: int | None) -> None:
     """A table of groups, with bars where there is room for them."""
     if output.json:
         output.object(stats.to_json())
@@ -120,13 +122,15 @@ def show_stats(output: Output, stats: Stats, columns: int | None) -> None:
         is_room = columns is not None and len(line) + 2 + _BAR <= columns
         output.text(f"{line}  {bar}".rstrip() if is_room else line)
     output.text(_tally_line("total", width, stats.total))
+    placeholders = counted(stats.total.placeholders, "placeholder")
+    unpriced = counted(stats.total.unpriced, "picture")
     if stats.total.placeholders:
-        output.note(f"Besides, {stats.total.placeholders} placeholders, drawn on this machine.")
+        output.note(f"Besides, {placeholders}, drawn on this machine.")
     if stats.total.unpriced:
-        output.note(f"The cost of {stats.total.unpriced} pictures is not known, and not in here.")
+        output.note(f"The cost of {unpriced} is not known, and not in here.")
 
 
-def _tally_line(name: str, width: int, tally: Tally) -> str:
+def _tally_line(name: str, width: int, tally: "Tally") -> str:
     each = tally.seconds_each
     cells = [
         f"{tally.pictures:,}",
@@ -147,7 +151,7 @@ def _width(text: str) -> int:
     return len(text) if text.isascii() else sum(map(_cells, text))
 
 
-def show_problem(output: Output, problem: Problem) -> None:
+def show_problem(output: Output, problem: "Problem") -> None:
     """One thing that is wrong."""
     if output.json:
         output.object(problem.to_json())
@@ -155,7 +159,7 @@ def show_problem(output: Output, problem: Problem) -> None:
         output.text(f"{f'{problem.id}: ' if problem.id else ''}{problem.message}")
 
 
-def show_found(output: Output, found: Found, columns: int | None) -> None:
+def show_found(output: Output, found: "Found", columns: int | None) -> None:
     """What is known of a request that was sent and not answered."""
     if output.json:
         output.object(found.to_json())
@@ -172,7 +176,7 @@ def show_found(output: Output, found: Found, columns: int | None) -> None:
         output.text(f"{'':<14}what came is at {found.path}")
 
 
-def show_gone(output: Output, gone: Gone, *, dry_run: bool) -> None:
+def show_gone(output: Output, gone: "Gone", *, dry_run: bool) -> None:
     """What went, or would go."""
     output.notes(gone.notes)
     if output.json:

@@ -96,6 +96,7 @@ _FACTS: dict[str, Callable[[Mapping[str, Any]], Iterable[str]]] = {
     "created": lambda state: [state["created_at"]],
     "prompt": lambda state: ["(private)" if state["prompt"] is None else state["prompt"]],
     "model": lambda state: [f"{state['model'] or 'not known'} (deployment {state['deployment']})"],
+    "profile": lambda state: [state["profile"]] if state["profile"] else [],
     "endpoint": lambda state: [state["endpoint"] or "this machine (offline)"],
     "request": lambda state: [_fields(state["request"])] if state["request"] else [],
     "reference": lambda state: [image["path"] for image in state["images"]],
@@ -108,6 +109,9 @@ _FACTS: dict[str, Callable[[Mapping[str, Any]], Iterable[str]]] = {
     "cost": _cost,
     "time": lambda state: [f"{state['seconds']:.0f} s"],
     "tags": lambda state: [", ".join(state["tags"])] if state["tags"] else [],
+    "batch": lambda state: [f"{state['batch']['asset']} of {state['batch']['manifest']}"],
+    "alt": lambda state: [state["alt"]] if state["alt"] else [],
+    "rerun of": lambda state: [state["rerun_of"]] if state["rerun_of"] else [],
     "error": lambda state: [state["error"]["message"]],
 }
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
+from mai_cli.adapters import contact_sheet as module
 from mai_cli.adapters.contact_sheet import MAX_CELLS, Cell, contact_sheet
 from tests.pictures import encoded
 
@@ -113,8 +114,41 @@ def test_the_captions_stand_below_within_their_cell(paths):
         "e\u0301" * 99,
     ],
 )
-def test_any_caption_can_be_written(paths, caption):
+@pytest.mark.parametrize("fonts", [module._FONTS, ()])
+def test_any_caption_can_be_written(paths, monkeypatch, caption, fonts):
+    monkeypatch.setattr(module, "_FONTS", fonts)
     sheet_of(cell(paths["tiny"], "id", caption))
+
+
+@pytest.fixture
+def no_font(monkeypatch):
+    """A system that has none of the fonts that are looked for."""
+    monkeypatch.setattr(module, "_FONTS", ())
+
+
+def caption_of(path: Path, text: str) -> bytes:
+    return sheet_of(cell(path, text)).tobytes()
+
+
+@pytest.mark.skipif(not module._font()[1], reason="this system has none of the fonts")
+def test_letters_of_other_scripts_are_drawn_where_the_system_has_a_font(paths):
+    texts = ["?", "é", "e", "ж", "ш", "λ", "\ue000"]  # the last one is a letter of no font
+    assert len({caption_of(paths["tiny"], text) for text in texts}) == len(texts)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [("été", "ete"), ("жш", "??"), ("a 雪 \U0001f98a", "a ? ?"), ("\udcff", "?"), ("ﬁ", "fi")],
+)
+def test_where_it_has_none_what_is_not_ascii_is_simplified(paths, no_font, text, plain):
+    drawn = caption_of(paths["tiny"], text)
+    assert drawn == caption_of(paths["tiny"], plain)
+    assert drawn != caption_of(paths["tiny"], "")
+
+
+def test_a_font_that_is_not_there_is_passed_over(paths, monkeypatch):
+    monkeypatch.setattr(module, "_FONTS", ("no such font.ttf", *module._FONTS))
+    assert caption_of(paths["tiny"], "été") != caption_of(paths["tiny"], "")
 
 
 def test_a_long_caption_is_not_measured_letter_by_letter(paths, monkeypatch):

@@ -67,21 +67,25 @@ def lines(count: int) -> Iterator[bytes]:
 
 
 def _records(place: Path, env: Mapping[str, str], sizes: Sequence[int], runs: int) -> None:
-    print(f"\nHistory ({runs} runs each; two lines of about 480 bytes a record)\n")
+    print(f"\nHistory ({runs} runs each; two lines a record)\n")
     print(f"{'':<28}" + "".join(f"{size:>26,}" for size in sizes))
     columns: dict[str, list[str]] = {}
     first: dict[str, float] = {}
+    megabytes: list[str] = []
     for size in sizes:
         home = place / f"home-{size}"
         home.mkdir()
-        with (home / "history.jsonl").open("wb") as file:
+        path = home / "history.jsonl"
+        with path.open("wb") as file:
             file.writelines(lines(size))
+        megabytes.append(f"{path.stat().st_size / 1e6:.1f} MB")
         for name, run in _measured(home, env, size, runs).items():
             base = first.setdefault(name, run.wall)
             cell = f"{run.wall * 1000:9.1f} ms {run.wall / base:5.1f} x"
             cell += f" {run.peak:4.0f} MiB" if run.peak else f"{'':9}"
             columns.setdefault(name, []).append(cell)
         shutil.rmtree(home)
+    print(f"{'':<28}" + "".join(f"{text:>26}" for text in megabytes))
     for name, cells in columns.items():
         print(f"{name:<28}" + "".join(f"{cell:>26}" for cell in cells))
     print("\nGoals: append within half as much again of the first column; list 20 within 5 ms of")

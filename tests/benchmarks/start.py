@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.benchmarks.history import lines
 from tests.benchmarks.measuring import MAI, UNIT, Command, Goal, Row, print_table, take_turns
 
 _TYPER = """
@@ -30,6 +31,9 @@ def run(folder: Path, env: Mapping[str, str], runs: int) -> None:
     program.write_text(_TYPER)
     # What the completion script for bash that Typer generates asks for after "mai generate --s".
     tab = {"_MAI_COMPLETE": "complete_bash", "COMP_WORDS": "mai\ngenerate\n--s", "COMP_CWORD": "2"}
+    used = folder / "used"
+    used.mkdir()
+    (used / "history.jsonl").write_bytes(b"".join(lines(20)))
     python = sys.executable
     plan = {
         UNIT: (Command([python, "-c", "pass"], env, folder), Goal()),
@@ -39,6 +43,10 @@ def run(folder: Path, env: Mapping[str, str], runs: int) -> None:
         "mai generate --help": (Command([MAI, "generate", "--help"], env, folder), _START),
         "mai config get": (Command([MAI, "config", "get", "size"], env, folder), _START),
         "mai config list": (Command([MAI, "config", "list"], env, folder), _START),
+        "mai history list --json": (
+            Command([MAI, "history", "list", "--json"], {**env, "MAI_HOME": str(used)}, folder),
+            _START,
+        ),
         "mai generate, no endpoint": (
             Command([MAI, "generate", "a lighthouse"], env, folder, exit_code=3),
             _START,

@@ -363,7 +363,7 @@ def test_what_was_in_flight_is_not_sent_again_however_the_manifest_is_called_now
     site.foundry.faults = None
     made = site.names[:4]
     assert site.run(*(f"--only={name}" for name in made)) == 0
-    site.foundry.latency = 2.0
+    site.foundry.latency = 0.5
     process = site.start("-j", "3")
     while len(site.foundry.served) < 7:
         assert process.poll() is None

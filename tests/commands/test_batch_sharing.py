@@ -126,9 +126,8 @@ def two_batches_and_a_loop(machine: Machine, count: int, **more: str) -> tuple[i
     return len(drawn), arrivals[-1] - arrivals[0]
 
 
-@pytest.mark.parametrize(
-    "quota", [pytest.param(kind, marks=pytest.mark.slow) for kind in QUOTAS[:2]] + [SlidingWindow]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("quota", QUOTAS)
 def test_two_batches_and_a_loop_keep_a_quota_that_is_known(machine, foundry, quota):
     foundry.quota = quota(30, 3.0)
     foundry.latency = 0.1
@@ -141,18 +140,9 @@ def test_two_batches_and_a_loop_keep_a_quota_that_is_known(machine, foundry, quo
     assert seconds < 2 * ideal
 
 
-@pytest.mark.parametrize(
-    ("quota", "says_when"),
-    [
-        (SlidingWindow, True),
-        *(
-            pytest.param(kind, says_when, marks=pytest.mark.slow)
-            for kind in QUOTAS
-            for says_when in (True, False)
-            if (kind, says_when) != (SlidingWindow, True)
-        ),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("quota", QUOTAS)
+@pytest.mark.parametrize("says_when", [True, False])
 def test_two_batches_and_a_loop_find_out_a_quota(machine, foundry, quota, says_when):
     foundry.quota = quota(20, 2.0, says_when=says_when)
     foundry.latency = 0.1
@@ -167,7 +157,7 @@ def test_two_batches_and_a_loop_find_out_a_quota(machine, foundry, quota, says_w
 
 def test_a_single_picture_gets_its_turn_while_a_batch_is_at_work(machine, foundry):
     foundry.latency = 0.1
-    rpm = "300"
+    rpm = "900"
     batch = machine.start("batch", machine.manifest("many", 60), MAI_RPM=rpm)
     machine.wait_for(5, "many")
     single = machine.start("generate", "single picture number 0", MAI_RPM=rpm)
@@ -255,7 +245,7 @@ def test_of_two_ways_to_divide_that_start_at_the_same_moment_one_works(machine, 
 
 
 def test_a_manifest_that_is_reached_through_a_link_is_the_same(machine, foundry):
-    foundry.latency = 0.3
+    foundry.latency = 0.2
     manifest = machine.manifest("one", 8)
     (machine.folder / "link").symlink_to("one")
     through = "link/assets.json"

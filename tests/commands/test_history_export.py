@@ -177,6 +177,19 @@ def test_a_copy_that_is_there_is_not_replaced_unless_it_is_told(export, states, 
     assert (folder / "1.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_pictures_of_one_name_are_all_copied(export, home, tmp_path, history):
+    states = [drawn(home, number) for number in range(2)]
+    (home / "gallery" / "2026" / "12").mkdir()
+    (home / "gallery" / "2026" / "11" / "1.png").rename(home / "gallery" / "2026" / "12" / "0.png")
+    states[1]["master"]["path"] = "2026/12/0.png"
+    remember(home, states)
+    for _ in range(2):
+        assert export("--to", "x", "--overwrite").code == 0
+        assert names(tmp_path / "x") == sorted(["0.png", f"0-{states[0]['id']}.png"])
+    files = [history()[state["id"]]["exports"][0]["path"] for state in states]
+    assert files == [str(tmp_path / "x" / name) for name in (f"0-{states[0]['id']}.png", "0.png")]
+
+
 def test_a_copy_is_told_of_once_in_its_record(export, states, history):
     for _ in range(2):
         assert export(states[0]["id"], "--to", "x", "--overwrite").code == 0

@@ -407,6 +407,33 @@ def test_pictures_cost_refusals_and_time_are_added_up(run, bare, home):
     assert [(group["key"], group["failed"]) for group in tags["groups"]] == [("hero", 1)]
 
 
+@pytest.mark.parametrize(
+    ("count", "notes"),
+    [
+        (0, []),
+        (
+            1,
+            [
+                "Besides, 1 placeholder, drawn on this machine.",
+                "The cost of 1 picture is not known, and not in here.",
+            ],
+        ),
+        (
+            2,
+            [
+                "Besides, 2 placeholders, drawn on this machine.",
+                "The cost of 2 pictures is not known, and not in here.",
+            ],
+        ),
+    ],
+)
+def test_placeholders_and_pictures_of_unknown_cost_are_counted_apart(run, bare, home, count, notes):
+    placeholders = [record(number, offline=True, cost_usd=0.0) for number in range(count)]
+    unpriced = [record(10 + number, cost_usd=None) for number in range(count)]
+    remember(home, [record(20), *placeholders, *unpriced])
+    assert run(bare, "history", "stats").err.splitlines() == notes
+
+
 @pytest.mark.parametrize("columns", [80, 120])
 def test_on_a_terminal_the_figures_fit_and_have_bars_where_there_is_room(bare, home, columns):
     tags = ["日本" * 30, "\x1b[31m", "x" * 200, "hero"]

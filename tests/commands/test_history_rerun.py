@@ -11,8 +11,8 @@ import typer
 from mai_cli.commands.generate import generate
 from mai_cli.commands.history import app
 from tests.commands.records import drawn, record, remember, unmade
-from tests.conftest import MAI, Result
-from tests.emulator import FILTERED, Emulator, picture, png
+from tests.conftest import MAI, NOWHERE, Result
+from tests.emulator import FILTERED, KEY, Emulator, picture, png
 
 SMALL = ["-s", "768x768"]
 NEWEST = ["-d", "mai-image-27"]
@@ -166,6 +166,97 @@ def test_a_private_prompt_has_to_be_given_again(mai, foundry, home, history):
     assert foundry.received[0].json["prompt"] == "a secret"
     assert b"secret" not in (home / "history.jsonl").read_bytes()
     assert [*history().values()][-1]["rerun_of"] == record(0)["id"]
+
+
+@pytest.mark.parametrize("options", [[], ["--private"], ["-d", "pics"]])
+def test_what_follows_a_private_record_is_private(mai, home, history, options):
+    remember(home, [record(0, prompt=None)])
+    result = mai("history", "rerun", "last", "a secret", *SMALL, *options)
+    assert result.code == 0, result.err
+    _, new = history().values()
+    assert (new["status"], new["prompt"]) == ("ok", None)
+    files = [path for path in home.rglob("*") if path.is_file()]
+    assert [path for path in files if "secret" in path.name or b"secret" in path.read_bytes()] == []
+
+
+def test_what_follows_a_record_with_a_prompt_is_not_private(mai, home, history):
+    remember(home, [record(0)])
+    assert mai("history", "rerun", "last", "no secret", *SMALL).code == 0
+    assert [*history().values()][-1]["prompt"] == "no secret"
+
+
+# With profiles.
+
+
+@pytest.fixture
+def profiled(run, bare, foundry: Emulator, home, history):
+    """Ask for a picture with the profile ``work``, then for the same again; the new record."""
+    home.mkdir()
+    (home / "config.toml").write_text(
+        f'endpoint = "{foundry.url}"\ndeployment = "usual"\n'
+        '[profiles.work]\ndeployment = "of-work"\n'
+        '[profiles.other]\ndeployment = "of-other"\n'
+    )
+    env = bare | {"MAI_API_KEY": KEY}
+
+    def profiled(*args: str, **more: str) -> dict:
+        assert run(env, "generate", "a fox", "-p", "work", *SMALL).code == 0
+        result = run(env | more, "history", "rerun", "last", *args)
+        assert result.code == 0, result.err
+        return [*history().values()][-1]
+
+    return profiled
+
+
+@pytest.mark.parametrize(
+    ("options", "profile", "deployment"),
+    [
+        ([], "work", "of-work"),
+        (["-p", "work"], "work", "of-work"),
+        (["-p", "other"], "other", "of-other"),
+        (["-d", "pics"], None, "pics"),
+        (["-m", "MAI-Image-2.6"], None, "usual"),
+        (["-p", "other", "-d", "pics"], "other", "pics"),
+    ],
+)
+def test_the_profile_is_used_again_unless_another_place_is_named(
+    profiled, foundry, options, profile, deployment
+):
+    new = profiled(*options)
+    assert (new["profile"], new["deployment"]) == (profile, deployment)
+    assert [sent.json["model"] for sent in foundry.received] == ["of-work", deployment]
+
+
+@pytest.mark.parametrize(
+    ("options", "profile", "deployment"),
+    [([], "work", "of-work"), (["-d", "pics"], "other", "pics")],
+)
+def test_the_profile_of_a_record_wins_over_that_of_the_environment(
+    profiled, options, profile, deployment
+):
+    new = profiled(*options, MAI_PROFILE="other")
+    assert (new["profile"], new["deployment"]) == (profile, deployment)
+
+
+def test_the_resource_is_that_of_the_profile(run, bare, foundry, home, history):
+    home.mkdir()
+    (home / "config.toml").write_text(
+        f'endpoint = "{NOWHERE}"\n[profiles.work]\nendpoint = "{foundry.url}"\n'
+    )
+    remember(home, [record(0, profile="work", endpoint=foundry.url)])
+    result = run(bare | {"MAI_API_KEY": KEY}, "history", "rerun", "last", *SMALL)
+    assert (result.code, len(foundry.received)) == (0, 1), result.err
+    assert [*history().values()][-1]["profile"] == "work"
+
+
+@pytest.mark.parametrize("profile", ["gone", 7, ["work"], {"a": 1}])
+def test_a_profile_that_is_not_there_sends_nothing(mai, foundry, home, history, profile):
+    remember(home, [record(0, profile=profile)])
+    result = mai("history", "rerun", "last")
+    assert (result.code, result.out, foundry.received) == (2, b"", [])
+    assert "Traceback" not in result.err
+    assert len(history()) == 1
+    assert mai("history", "rerun", "last", "-d", "mai-image-26").code == 0
 
 
 @pytest.fixture

@@ -131,9 +131,9 @@ def test_an_id_may_be_cut_short_or_be_an_age(studio):
         ("ffffffffffff", "The history has no record 'ffffffffffff'."),
         ("last~3", "The history has no record 'last~3'."),
         ("last~99", "The history has no record 'last~99'."),
-        ("nothing.png", "The picture nothing.png cannot be read: No such file or directory."),
+        ("nothing.png", "'nothing.png' is neither a record nor a picture."),
         ("home", "The picture home cannot be read: it is not a file."),
-        ("\x1b[2J\u202e", r"The picture \x1b[2J\u202e cannot be read: No such file or directory."),
+        ("\x1b[2J\u202e", r"'\x1b[2J\u202e' is neither a record nor a picture."),
     ],
 )
 def test_what_means_no_record_is_told(studio, text, message):
@@ -147,7 +147,7 @@ def test_the_start_of_several_ids_is_told_with_their_names(studio, tmp_path):
     history.write_text(own + line.replace(": ", ":") + "\n")
 
     message = studio.refuses(studio.ids[0][:6], MAI_HISTORY=str(history))
-    ids = f"{studio.ids[0]}, {studio.ids[0][:6]}000000"
+    ids = f"{studio.ids[0][:6]}000000, {studio.ids[0]}"  # the newest first
     assert message == f"More than one record is '{studio.ids[0][:6]}': {ids}"
 
 
@@ -218,7 +218,7 @@ def test_of_several_ids_all_are_shown_or_none(studio, place):
 def test_a_mistake_is_json_where_json_is_asked_for(studio):
     result = studio.mai("history", "show", "last", "nothing.png", "--json")
     (failure,) = result.objects
-    message = "The picture nothing.png cannot be read: No such file or directory."
+    message = "'nothing.png' is neither a record nor a picture."
     assert (result.code, failure["schema"]) == (2, "mai/error/1")
     assert failure["error"] == {
         "code": "no_record",

@@ -287,6 +287,13 @@ def test_a_removed_picture_goes_and_its_record_says_so(upkeep, home, history):
         assert upkeep(*name.split(), "last~1").code == (2 if name == "open" else 0)
 
 
+@pytest.mark.parametrize("command", [["remove", "last"], ["prune", "--keep", "0"]])
+def test_no_empty_folder_is_left_where_pictures_were(upkeep, home, command):
+    remember(home, [drawn(home, 0)])
+    assert upkeep(*command, "--yes").code == 0
+    assert list((home / "gallery").iterdir()) == []
+
+
 def test_of_several_to_remove_all_are_found_first(upkeep, home):
     remember(home, [drawn(home, number) for number in range(2)])
     assert upkeep("remove", "last", "ffffffff", "--yes").code == 2

@@ -285,6 +285,7 @@ def test_nothing_that_listens_is_unavailable_and_costs_nothing(run, env, history
     assert (record["status"], record["error"]["code"]) == ("failed", "no_connection")
 
 
+@pytest.mark.slow  # it is tried again for seconds
 def test_a_name_that_nobody_has_is_unavailable(run, env, history):
     direct = {name: env[name] for name in env if not name.endswith("_PROXY")}
     result = run(direct | {"MAI_ENDPOINT": "https://nowhere.invalid"}, "generate", "x")
@@ -305,6 +306,7 @@ def test_a_certificate_that_nobody_trusts_is_told_at_once(run, env, history):
         assert secure.received == []
 
 
+@pytest.mark.slow  # it is tried again for seconds
 def test_a_call_that_is_cut_in_the_handshake_never_left(run, env, history):
     with socket.create_server(("127.0.0.1", 0)) as server:
 

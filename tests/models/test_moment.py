@@ -29,11 +29,16 @@ def parsed(text: str, *, is_end: bool = False, now: datetime = NOW) -> str:
         ("2026-11", "2026-11-01T00:00:00+01:00", "2026-12-01T00:00:00+01:00"),
         ("2026-12", "2026-12-01T00:00:00+01:00", "2027-01-01T00:00:00+01:00"),
         ("2026-02", "2026-02-01T00:00:00+01:00", "2026-03-01T00:00:00+01:00"),
+        ("2026-W47", "2026-11-16T00:00:00+01:00", "2026-11-23T00:00:00+01:00"),
+        ("2026W47", "2026-11-16T00:00:00+01:00", "2026-11-23T00:00:00+01:00"),
+        ("2026-W53", "2026-12-28T00:00:00+01:00", "2027-01-04T00:00:00+01:00"),
+        ("2026-W47-3", "2026-11-18T00:00:00+01:00", "2026-11-19T00:00:00+01:00"),
+        ("2026W473", "2026-11-18T00:00:00+01:00", "2026-11-19T00:00:00+01:00"),
         ("today", "2026-11-22T00:00:00+01:00", "2026-11-23T00:00:00+01:00"),
         (" Yesterday ", "2026-11-21T00:00:00+01:00", "2026-11-22T00:00:00+01:00"),
     ],
 )
-def test_a_day_or_a_month_has_a_start_and_an_end(text, start, end):
+def test_a_day_a_week_or_a_month_has_a_start_and_an_end(text, start, end):
     assert parsed(text) == start
     assert parsed(text, is_end=True) == end
 
@@ -73,6 +78,9 @@ def test_a_moment_is_meant_as_it_is_be_it_start_or_end(text, expected):
         "99999y",
         "100000d",
         "2026-13",
+        "2026-W54",
+        "2026-W",
+        "2026-W47-8",
         "2026-02-30",
         "2026-11-01T25:00",
         "01.11.2026",
@@ -95,13 +103,16 @@ def test_what_is_no_date_is_told(text, is_end):
 @given(
     text=st.one_of(
         st.text(),
-        st.from_regex(r"\d{1,5} ?[hdwmy]|\d{4}-\d\d(-\d\d)?", fullmatch=True),
+        st.from_regex(
+            r"\d{1,5} ?[hdwmy]|\d{4}-\d\d(-\d\d)?|\d{4}-?[Ww]\d\d(-?\d)?", fullmatch=True
+        ),
         st.dates().map(str),
         st.datetimes().map(str),
     ),
     is_end=st.booleans(),
 )
 @example(text="9999-12-31", is_end=True)
+@example(text="9999-W52", is_end=True)
 @example(text="0001-01-01", is_end=True)
 def test_whatever_is_written_is_a_moment_or_told(text, is_end):
     with suppress(UsageError):

@@ -58,6 +58,24 @@ def test_what_is_asked_for_is_passed_on(world, copy, overwrite):
     ]
 
 
+def named(id_: str, path: str) -> dict:
+    return state(id_, master=state()["master"] | {"path": path})
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_name_that_another_has_gets_the_id(world, copy, overwrite):
+    paths = ["1/x.png", "2/x.png", "3/X.png", "y.png", "4/y.png"]
+    states = [named(id_, path) for id_, path in zip("abcde", paths, strict=True)]
+    copied = copy(*states, overwrite=overwrite)
+    assert [one.path.name for one in copied] == ["x.png", "x-b.png", "X-c.png", "y.png", "y-e.png"]
+    assert world.remembered == [(one.state["id"], str(one.path)) for one in copied]
+
+
+def test_names_that_differ_by_more_than_the_folder_stay(copy):
+    copied = copy(named("a", "x.png"), named("b", "x-2.png"), named("c", "x y.png"))
+    assert [one.path.name for one in copied] == ["x.png", "x-2.png", "x y.png"]
+
+
 def test_one_that_fails_is_told_and_the_rest_go_on(world, copy):
     world.fails["export /site/a.png"] = FileExistsError(17, "File exists")
     first, second = copy(state("a"), state("b"))

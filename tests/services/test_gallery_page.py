@@ -168,3 +168,22 @@ def test_a_url_leads_to_its_file(parts):
 
 def test_a_file_name_that_is_not_utf_8_has_a_url():
     assert url_between(Path("/gallery/page"), Path("/gallery/\udcff.png")) == "../%FF.png"
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("a b#?.png", "file:///gallery/a%20b%23%3F.png"),
+        ("50%.png", "file:///gallery/50%25.png"),
+        ("雪.png", "file:///gallery/%E9%9B%AA.png"),
+        ("\udcff.png", "file:///gallery/%FF.png"),
+    ],
+)
+def test_a_file_on_another_drive_has_a_whole_url(monkeypatch, name, url):
+    def refuse(*_: object) -> str:
+        raise ValueError("path is on mount 'D:', start on mount 'C:'")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.path.relpath", refuse)
+        found = url_between(Path("/page"), Path("/gallery", name))
+    assert found == url

@@ -94,6 +94,9 @@ def test_without_being_told_to_forget_nothing_changes():
         (IN_FLIGHT - timedelta(seconds=1), "sent", "in_flight"),
         (IN_FLIGHT, "sent", "forgotten"),
         (timedelta(), "unknown", "forgotten"),
+        (-(IN_FLIGHT - timedelta(seconds=1)), "sent", "in_flight"),
+        (-(IN_FLIGHT + timedelta(seconds=1)), "sent", "forgotten"),
+        (-timedelta(seconds=1), "unknown", "forgotten"),
         (-timedelta(days=1), "sent", "forgotten"),
     ],
 )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mai_cli.adapters.identity import digest
 from mai_cli.models.upkeep import Gone
 from mai_cli.services.removing import Removing, Wear, bytes_of
+from mai_cli.stores.gallery import remove_picture
 from tests.services.records import ODD_STATES, Memory, state
 
 
@@ -26,7 +27,7 @@ class Place:
         self.outside.mkdir()
         self.history = Memory()
         self.gone = Gone()
-        self.removing = Removing(self.history, digest, Path.unlink)
+        self.removing = Removing(self.history, digest, remove_picture)
 
     def add(self, id_: str, name: str | None = None, **more: object) -> Path:
         """A record with a picture, which is there unless ``name`` leads elsewhere."""
@@ -85,6 +86,25 @@ def test_a_picture_that_is_gone_already_is_no_problem(place):
 
     assert place.gone == Gone(1, [], [])
     assert place.history.states["a" * 12]["status"] == "removed"
+
+
+def test_the_folder_of_the_last_picture_goes_with_it(place):
+    place.add("a" * 12, "2026/11/a.png")
+    second = place.add("b" * 12, "2026/12/b.png")
+    place.remove("a" * 12)
+    assert sorted(place.gallery.rglob("*")) == [second.parent.parent, second.parent, second]
+
+    place.prune(keep=0)
+    assert list(place.gallery.rglob("*")) == []
+
+
+@pytest.mark.parametrize("name", ["a.png", "../gallery/a.png", "../gallery/2026/a.png"])
+def test_the_gallery_stays_when_its_last_picture_goes(place, name):
+    path = place.add("a" * 12, name)
+    place.remove("a" * 12)
+
+    assert not path.exists()
+    assert list(place.gallery.iterdir()) == []
 
 
 def test_a_picture_that_is_not_what_it_was_is_left_alone(place):
@@ -158,7 +178,7 @@ def test_a_picture_that_cannot_be_removed_keeps_its_record(place):
     place.add("a" * 12)
     place.add("b" * 12)
 
-    def refuse(_: Path) -> None:
+    def refuse(*_: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
     place.removing = Removing(place.history, digest, refuse)
@@ -228,18 +248,18 @@ def test_pruning_that_was_cut_off_goes_on_when_it_is_asked_for_again(place):
     paths = [place.add(id_) for id_ in "abc"]
     removed = []
 
-    def remove(path: Path) -> None:
+    def remove(path: Path, gallery: Path) -> None:
         if removed:
             raise KeyboardInterrupt
         removed.append(path)
-        path.unlink()
+        remove_picture(path, gallery)
 
     place.removing = Removing(place.history, digest, remove)
     with pytest.raises(KeyboardInterrupt):
         place.prune(keep=0)
     assert list(place.history.states) == ["a", "b", "c"]
 
-    place.removing = Removing(place.history, digest, Path.unlink)
+    place.removing = Removing(place.history, digest, remove_picture)
     assert place.prune(keep=0) == []
     assert not any(path.exists() for path in paths)
 
@@ -263,7 +283,7 @@ def test_a_record_of_any_shape_can_be_chosen(odd, wear):
 @example(master={"gallery": "a\0b", "path": "a.png", "sha256": ""})
 @example(master={"gallery": "/gallery", "path": "x" * 5000, "sha256": ""})
 def test_a_picture_of_any_name_stops_nothing(master):
-    def refuse(path: Path) -> None:
+    def refuse(path: Path, _: Path) -> None:
         raise AssertionError(path)
 
     history = Memory(state("a", master=master))

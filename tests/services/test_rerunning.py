@@ -49,8 +49,24 @@ def test_a_size_that_the_service_chose_is_chosen_again(request_, size):
 
 
 def test_elsewhere_the_deployment_is_another():
-    again = asked(is_elsewhere=True)
-    assert (again.deployments, again.model, again.prompt) == ((), None, "a lighthouse at dawn")
+    again = asked(is_elsewhere=True, profile="work")
+    assert (again.deployments, again.model, again.profile) == ((), None, None)
+    assert again.prompt == "a lighthouse at dawn"
+
+
+def test_the_profile_is_that_of_the_record():
+    assert asked(profile="work").profile == "work"
+    assert asked(profile=None).profile is None
+    old = state()
+    del old["profile"]
+    assert Asked.of(old, is_elsewhere=False).profile is None
+
+
+def test_what_follows_a_private_record_is_private():
+    assert asked(prompt=None).is_private
+    assert asked(prompt=None, is_elsewhere=True).is_private
+    assert not asked(prompt="").is_private
+    assert not Asked().is_private
 
 
 @pytest.mark.parametrize("key", ["request", "prompt", "deployment", "model", "images"])

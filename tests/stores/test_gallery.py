@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mai_cli.errors import ConfigError, UnknownError
 from mai_cli.models.keys import DEFAULT_FILENAME
-from mai_cli.stores.gallery import Gallery
+from mai_cli.stores.gallery import Gallery, remove_picture
 
 NAME = "2026/11/22/091403-a-lighthouse-at-dawn-b7c41f09.png"
 PART = "2026/11/22/.b7c41f09e2aa.part"
@@ -25,7 +25,7 @@ RECEIVE_WITH_LITTLE_ROOM = """
 import json, pickle, resource, sys, tempfile
 from pathlib import Path
 from mai_cli.errors import MaiError
-from mai_cli.stores.gallery import Gallery
+from mai_cli.stores.gallery import Gallery, remove_picture
 
 record, data, room, other_disk = pickle.loads(bytes.fromhex(sys.argv[1]))
 mkstemp = tempfile.mkstemp
@@ -231,3 +231,68 @@ def test_a_picture_that_no_place_can_take_is_told_as_such(gallery, record, tmp_p
             incoming.keep()
 
     assert caught.value.code == "not_stored"
+
+
+# Removing.
+
+
+def everything(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A gallery with one picture in it."""
+    folder = tmp_path / "gallery"
+    (folder / NAME).parent.mkdir(parents=True)
+    (folder / NAME).write_bytes(DATA)
+    return folder
+
+
+def test_the_folders_of_a_removed_picture_go_and_the_gallery_stays(folder):
+    remove_picture(folder / NAME, folder)
+    assert folder.is_dir()
+    assert everything(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "left"),
+    [
+        ("2026/11/22/b.png", ["2026", "2026/11", "2026/11/22", "2026/11/22/b.png"]),
+        ("2026/11/22/.b.part", ["2026", "2026/11", "2026/11/22", "2026/11/22/.b.part"]),
+        ("2026/11/b.txt", ["2026", "2026/11", "2026/11/b.txt"]),
+        ("2026/12/b.png", ["2026", "2026/12", "2026/12/b.png"]),
+        ("b.png", ["b.png"]),
+    ],
+)
+def test_a_folder_that_holds_something_stays_when_a_picture_goes(folder, name, left):
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(b"")
+    remove_picture(folder / NAME, folder)
+
+    assert everything(folder) == left
+
+
+def test_an_empty_folder_beside_a_removed_picture_stays(folder):
+    (folder / "2026" / "mine").mkdir()
+    remove_picture(folder / NAME, folder)
+
+    assert everything(folder) == ["2026", "2026/mine"]
+
+
+def test_a_folder_of_the_gallery_that_is_a_link_stays(folder, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (folder / "2027").symlink_to(tmp_path / "disk")
+    (folder / "2027" / "a.png").write_bytes(DATA)
+    remove_picture(folder / "2027" / "a.png", folder)
+
+    assert (folder / "2027").is_symlink()
+    assert everything(tmp_path / "disk") == []
+
+
+def test_where_no_picture_is_removed_every_folder_stays(folder):
+    (folder / "2027").mkdir()
+    with pytest.raises(FileNotFoundError):
+        remove_picture(folder / "2027" / "a.png", folder)
+
+    assert (folder / "2027").is_dir()

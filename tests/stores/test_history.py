@@ -516,6 +516,42 @@ def test_an_id_is_that_of_the_record_and_no_other(path, record):
     assert history.find("cafe000000000") == history.find("afe0") == []
 
 
+def test_of_several_the_one_that_changed_last_comes_first(path, record):
+    history = History(path)
+    first, second, third = (replace(record, id=f"cafe{number:08}") for number in range(3))
+    for one in (first, second, record, third, second, first):
+        history.append(one)
+    history.append(ended := made(first, "ab" * 32))
+
+    assert history.find("cafe") == [ended.to_json(), second.to_json(), third.to_json()]
+    assert [state["id"] for state in history.find("")][-1] == record.id
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{ "id" : "cafe1", "status" : "ok" }',
+        b'{"id":\t"cafe1"}',
+        b'{"status": "ok", "master": {"id": 7}, "id"  :  "cafe1"}\r',
+        b'{"batch":{"id":"b7c4"},"id":"cafe1"}',
+    ],
+)
+def test_a_record_is_found_however_its_line_is_spaced(path, record, line):
+    History(path).append(record)
+    path.write_bytes(path.read_bytes() + line + b"\n")
+    history = History(path)
+
+    assert history.find("cafe") == [json.loads(line)]
+    assert [state["id"] for state in history.find("b7c4")] == [record.id]
+    assert history.change("cafe1", lambda state: state)["id"] == "cafe1"
+
+
+@pytest.mark.parametrize("line", [b'{"id":"caf\\u00e9"}', b'{"id":"caf\xc3\xa9"}'])
+def test_a_record_is_found_however_its_id_is_written(path, line):
+    path.write_bytes(line + b"\n")
+    assert History(path).find("café") == [{"id": "café"}]
+
+
 def test_a_picture_is_what_the_record_made_not_what_it_tells_of(path, record):
     ours, theirs, reference = "ab" * 32, "cd" * 32, "ef" * 32
     history = History(path)
@@ -950,10 +986,44 @@ def test_a_link_to_the_history_stays_one(tmp_path, path, record):
     target = tmp_path / "elsewhere" / "records.jsonl"
     History(target).append(record)
     path.symlink_to(target)
+    target.with_name(".records.jsonl.part").write_bytes(b"of one that was killed")
     drop(path, record.id)
 
     assert path.is_symlink()
     assert target.read_bytes() == b""
+    assert beside(target) == []
+
+
+def beside(path: Path) -> list[str]:
+    """What is in the folder of a history besides it and its lock."""
+    ours = (path.name, f"{path.name}.lock")
+    return sorted(file.name for file in path.parent.iterdir() if file.name not in ours)
+
+
+@pytest.mark.parametrize("size", [0, 10, 1 << 20])
+def test_what_one_that_was_killed_has_left_is_replaced(path, record, size):
+    History(path).append(record)
+    History(path).append(other := replace(record, id="cafe00000000"))
+    path.chmod(0o600)
+    part = path.with_name(".history.jsonl.part")
+    part.write_bytes(b"x" * size)
+    part.chmod(0o444)
+
+    assert drop(path, record.id) == 1
+    assert objects(path) == [other.to_json()]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert beside(path) == []
+
+
+def test_a_link_where_the_new_history_is_written_leads_nowhere(tmp_path, path, record):
+    History(path).append(record)
+    (tmp_path / "mine").write_bytes(b"mine")
+    path.with_name(".history.jsonl.part").symlink_to(tmp_path / "mine")
+    drop(path, record.id)
+
+    assert path.read_bytes() == b""
+    assert not path.is_symlink()
+    assert (tmp_path / "mine").read_bytes() == b"mine"
 
 
 def test_when_it_cannot_be_written_it_is_as_before(path, record, monkeypatch):
@@ -1019,6 +1089,7 @@ def test_a_kill_in_the_middle_leaves_the_old_file_or_the_new(python, path, recor
         outcomes.add(content)
         assert content in (before, after)
         assert drop(path, "no such id") == 1  # nobody holds the lock
+        assert beside(path) == []
 
     assert outcomes
 

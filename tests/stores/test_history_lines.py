@@ -12,8 +12,10 @@ from mai_cli.stores.history_lines import (
     lines_from_the_end,
     needles_of,
     newest_first,
+    of_id,
     state_of,
     to_line,
+    with_word,
 )
 
 START = datetime(2026, 11, 22, tzinfo=UTC)
@@ -151,7 +153,7 @@ def test_lines_come_in_reverse_and_whole(lines, sizes):
         data.split(b"\n")[::-1] if data else [b""]
     )
     wanted = [line for line in reversed(data.split(b"\n")) if b"y" in line.lower()]
-    assert list(lines_from_the_end(io.BytesIO(data), b"y")) == wanted
+    assert list(lines_from_the_end(io.BytesIO(data), lambda text: b"y" in text.lower())) == wanted
 
 
 @pytest.mark.parametrize(
@@ -181,5 +183,31 @@ def test_a_line_contains_a_needle_of_its_text(text, is_escaped):
 
 
 def test_a_line_with_any_of_the_needles_is_meant():
-    file = io.BytesIO(b"one\nTWO\nthree\n")
-    assert list(lines_from_the_end(file, b"two", b"one")) == [b"TWO", b"one"]
+    snow = [b"SNOW", "a 雪".encode(), b"\\u96EA", b"\\u96EB"]
+    file = io.BytesIO(b"\n".join(snow))
+    assert list(lines_from_the_end(file, with_word("雪"))) == snow[2:0:-1]
+
+
+def test_no_word_means_every_line():
+    assert with_word("") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "is_meant"),
+    [
+        (b'{"id":"b7c4","status":"ok"}', True),
+        (b'{"status":"ok", "id" :\t"b7c41d"}', True),
+        (b'{"id":"ab7c4"}', False),
+        (b'{"id":"B7C4"}', False),
+        (b'{"rerun_of":"b7c4"}', False),
+        (b'{"id":7,"x":"b7c4"}', False),
+        (b'{"id":"a"}\n{"id":"b7c4"}\n{"id":"c"}', True),  # many at once
+    ],
+)
+def test_a_line_with_the_start_of_an_id_is_meant(line, is_meant):
+    assert bool(of_id("b7c4")(line)) is is_meant
+
+
+def test_an_id_is_no_pattern():
+    assert of_id('a.c"\\')(to_line({"id": 'a.c"\\'}))
+    assert not of_id("a.c")(to_line({"id": "abc"}))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mai_cli.adapters.png import PngScan
+from mai_cli.errors import StorageError
 from mai_cli.models.settings import DEFAULT_FILENAME
 from mai_cli.stores.leftovers import PAGE, Leftovers, pictures_in
 from tests.pictures import encoded, smooth
@@ -156,10 +157,30 @@ def test_a_gallery_that_cannot_be_written_takes_nothing_away(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("shutil.copyfileobj", refuse)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(StorageError) as caught:
         left.keep(file, record.to_json())
+    assert caught.value.code == "rescued"
+    assert caught.value.message == (
+        f"The picture {file} cannot go into the gallery: No space left on device."
+    )
     assert file.read_bytes() == PICTURE
     assert names(gallery) == []
+
+
+def test_a_picture_that_cannot_be_taken_from_its_old_place_is_kept_all_the_same(
+    temporary, gallery, left, record, monkeypatch
+):
+    file = put(temporary / f"mai-{ID}-x7.png")
+    unlink = Path.unlink
+
+    def refuse(path: Path, **options: bool) -> None:
+        if path == file:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        unlink(path, **options)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert left.keep(file, record.to_json())["path"] == NAME
+    assert (gallery / NAME).read_bytes() == file.read_bytes() == PICTURE
 
 
 def test_the_private_prompt_is_not_in_the_name(gallery, left, record):

@@ -46,8 +46,9 @@ def tag(
     from mai_cli.terminal.showing import show_record
 
     parts: Parts = context.obj
+    json = json or "--json" in changes  # the last word, as people write it
     parts.configure({}, json=json)
-    change = parse_tags(changes)
+    change = parse_tags([text for text in changes if text != "--json"])
     state = parts.upkeep.finding.find(id_)
     changed = parts.upkeep.history.change(state["id"], change)
     if json:
@@ -106,10 +107,14 @@ def recover(
     parts.configure({}, json=json)
     work = parts.upkeep
     states = unsettled(work.find_all(ids) if ids else work.history.newest())
+    open_ = 0
     for found in work.recovering(dry_run=dry_run).recover(states, forget=forget):
         show_found(parts.output, found, work.columns)
+        open_ += found.result == "unknown"
     if not states:
         parts.output.note("Every request was answered.")
+    elif open_ and not forget:
+        parts.output.note("--forget settles what no picture is found of.")
 
 
 @app.command(cls=HelpCommand, add_help_option=False)
