@@ -197,6 +197,7 @@ def test_requests_ca_bundle_says_whom_to_trust_at_sign_in_too(
     assert sign().token() == "token-1"
 
 
+@pytest.mark.slow  # azure-identity tries again for seconds
 def test_a_sign_in_service_that_nobody_vouches_for_is_given_nothing(workload, sign, monkeypatch):
     monkeypatch.delenv("SSL_CERT_FILE")
     signed = sign()
@@ -211,6 +212,7 @@ def test_a_sign_in_service_that_nobody_vouches_for_is_given_nothing(workload, si
     assert workload.forms == []
 
 
+@pytest.mark.slow  # azure-identity tries again for seconds
 def test_a_sign_in_service_that_is_not_there_is_no_lack_of_a_credential(
     workload, sign, monkeypatch
 ):

@@ -349,12 +349,17 @@ def with_other_assets(site: Site) -> None:
 
 
 MOVES = [
-    [through_a_link],
-    [elsewhere],
-    [with_another_name],
-    [with_other_assets],
     [elsewhere, through_a_link, with_another_name],
-    [elsewhere, with_other_assets],
+    *(
+        pytest.param(moves, marks=pytest.mark.slow)
+        for moves in (
+            [through_a_link],
+            [elsewhere],
+            [with_another_name],
+            [with_other_assets],
+            [elsewhere, with_other_assets],
+        )
+    ),
 ]
 
 

@@ -274,6 +274,7 @@ def test_the_legacy_count_of_tokens_is_read(mai, foundry, history):
     assert record["cost_usd"] == pytest.approx(0.038912)
 
 
+@pytest.mark.slow  # it is tried again for seconds
 def test_nothing_that_listens_is_unavailable_and_costs_nothing(run, env, history):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
