@@ -15,6 +15,7 @@ COMMANDS = {
     "batch": "Make the pictures of a manifest that are not up to date.",
     "history": "What was made, and from what.",
     "config": "Settings, signing in, and a doctor.",
+    "emulator": "Serve the MAI image API on this machine, to try things out.",
 }
 """Each with the first line of its help; its module is loaded when it is called."""
 

@@ -8,6 +8,7 @@ import pytest
 
 from mai_cli.errors import ExitCode, MaiError
 from mai_cli.models.catalogue import Model
+from mai_cli.models.fault import KINDS as FAULTS
 from mai_cli.models.keys import DEPLOYMENT_KEYS, KEYS
 from mai_cli.models.settings import Settings
 from mai_cli.services.settings import resolve
@@ -108,3 +109,9 @@ def test_the_first_command_makes_a_picture(run, bare):
 
     assert result.code == 0
     assert Path(result.lines[0]).read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_fault_of_the_emulator_is_explained():
+    start = README.index("## Trying things out")
+    section = README[start : README.index("\n## ", start + 1)]
+    assert set(FAULTS) <= set(re.findall(r"`([a-z-]+)`", section))

@@ -59,6 +59,8 @@ def loaded(env: dict[str, str], *args: str) -> set[str]:
         ["config", "list", "--json"],
         ["config", "path"],
         ["history", "--help"],
+        ["emulator", "--help"],
+        ["emulator", "--fail", "x"],
         ["history", "list"],
         ["history", "list", "--json"],
         ["history", "show", "last"],
