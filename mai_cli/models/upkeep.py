@@ -1,9 +1,8 @@
 """What is found and done when a history is looked after."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 PROBLEM_SCHEMA = "mai/problem/1"
 RECOVERY_SCHEMA = "mai/recovery/1"
@@ -47,10 +46,11 @@ class Found:
     result: str
     path: str | None = None
 
-    def to_json(self) -> dict[str, object]:
-        """The JSON object of this finding."""
+    def to_json(self, *, dry_run: bool) -> dict[str, object]:
+        """The JSON object of this finding; nothing was changed where ``dry_run``."""
         return {
             "schema": RECOVERY_SCHEMA,
+            "dry_run": dry_run,
             "id": self.state["id"],
             "result": self.result,
             "path": self.path,
@@ -60,19 +60,13 @@ class Found:
 
 @dataclass
 class Gone:
-    """What went: how many records, and the pictures; and what was left alone, with why."""
+    """What went: how many records, the pictures and their bytes; and what was left alone, and why.
+
+    ``notes`` tell of what could not have gone.
+    """
 
     records: int = 0
     pictures: list[str] = field(default_factory=list)
+    bytes: int = 0
+    left: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, states: Sequence[Mapping[str, Any]]) -> Self:
-        """What would go with ``states``."""
-        masters = [state.get("master") for state in states if state.get("status") == "ok"]
-        paths = [
-            str(Path(str(master.get("gallery")), str(master.get("path"))))
-            for master in masters
-            if isinstance(master, dict)
-        ]
-        return cls(len(states), paths)

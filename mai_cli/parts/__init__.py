@@ -351,14 +351,16 @@ class Parts:
         if files[0]:
             self.open_file(files[0])
 
-    def open_file(self, path: Path) -> None:
-        """Hand the file at ``path`` to the system's viewer, if there is one."""
+    def open_file(self, path: Path) -> bool:
+        """Hand the file at ``path`` to the system's viewer; whether there is one."""
         from mai_cli.adapters.viewer import open_file
 
         try:
             open_file(path)
         except OSError as error:
             self.output.note(f"The picture cannot be opened: {error.strerror}.")
+            return False
+        return True
 
     def watch(self, items: Iterable[T], total: int, *, doing: str = "Drawing") -> Iterator[T]:
         """Yield ``items``, with progress for a person on stderr, if there is one."""

@@ -1,5 +1,6 @@
 """The parts of ``mai history gallery``: from records to a web page."""
 
+import errno
 import json
 import os
 import re
@@ -19,20 +20,20 @@ if TYPE_CHECKING:
 THUMBNAIL_SIDE = 512
 """Pixels; twice what a card is wide, for screens that show two for one."""
 
-_STAMP, _PICTURES = ".stamp.json", "pictures"
+_PICTURES, _THUMBS = "pictures", "thumbs"
 _COPY = re.compile(r"[0-9a-f]{64}\.png")
 
 
 class Page:
     """The web page in ``folder``, else beside the gallery, where its pictures are."""
 
-    def __init__(self, parts: "Parts", folder: str | None) -> None:
+    def __init__(self, parts: "Parts", folder: Path | None) -> None:
         from mai_cli.stores.leftovers import PAGE
 
         self._parts = parts
         self._gallery = parts.settings.gallery
         self._copies = folder is not None
-        self.folder = Path(folder).absolute() if folder is not None else self._gallery / PAGE
+        self.folder = folder or self._gallery / PAGE
 
     @property
     def index(self) -> Path:
@@ -45,30 +46,32 @@ class Page:
         ``None`` where nothing has changed since the last time.
 
         Raises:
-            UsageError: Somebody else's page is there.
+            UsageError: Something else is there.
             StorageError: It cannot be written.
         """
-        from mai_cli.stores.page import is_ours
+        from mai_cli.stores.page import STAMP, claim, is_ours
 
-        is_new = not self.index.exists()
-        if not is_ours(self.folder) or (is_new and any(map(Path.exists, self._files))):
-            raise UsageError(
-                f"{self.index} is another page.",
-                code="output_exists",
-                hint="Choose another folder with -o.",
-            )
         stamp = self._stamp(wanted)
         with _told(self.folder):
-            if self._known_stamp() == stamp and all(map(Path.exists, self._files)):
+            if not is_ours(self.folder):
+                raise UsageError(
+                    f"{self.folder} holds something else.",
+                    code="output_exists",
+                    hint="Choose a new folder with -o.",
+                )
+            if self._known_stamp() == stamp and self._is_whole:
                 return None
+            claim(self.folder)
             count = self._write(wanted)
-            (self.folder / _STAMP).write_text(stamp or "")
+            (self.folder / STAMP).write_text(stamp or "")
             return count
 
     @property
-    def _files(self) -> list[Path]:
-        """What a page consists of, but for the index and the pictures."""
-        return [self.folder / name for name in ("page.css", "page.js", "data.js")]
+    def _is_whole(self) -> bool:
+        """Whether the parts of a page are there; not whether each small picture is."""
+        names = ["index.html", "page.css", "page.js", "data.js", _THUMBS]
+        names += [_PICTURES] if self._copies else []
+        return all((self.folder / name).exists() for name in names)
 
     def _stamp(self, wanted: "Filter") -> str | None:
         """What the page is made from, in a line; ``None`` where there is no history yet."""
@@ -88,24 +91,30 @@ class Page:
         return total
 
     def _known_stamp(self) -> str | None:
+        from mai_cli.stores.page import STAMP
+
         with suppress(OSError, ValueError):
-            return (self.folder / _STAMP).read_text()
+            return (self.folder / STAMP).read_text()
         return None
 
     def _write(self, wanted: "Filter") -> int:
         from mai_cli.services.gallery_page import masters_of, page_item, url_between
+        from mai_cli.stores.atomic import make_folder
         from mai_cli.stores.page import write_page
         from mai_cli.stores.thumbnail_cache import ENDING
 
         found = masters_of(self._parts.upkeep.states(wanted))
-        there = [(state, path) for state, path in found if path.is_file()]
-        cache = self._cache
+        is_there = self._parts.upkeep.master_if_there
+        there = [(state, path) for state, path in found if is_there(state)]
+        cache = thumbnails(self._parts)[0]
         known = self._thumbnails(cache, {_digest(state): path for state, path in there})
-        cache.hand_out(self.folder / "thumbs", known)
+        cache.hand_out(self.folder / _THUMBS, known)
+        if self._copies:
+            make_folder(self.folder / _PICTURES)
         items, shown = [], set()
         for state, master in there:
             digest = _digest(state)
-            thumb = f"thumbs/{digest[:2]}/{digest}{ENDING}" if digest in known else None
+            thumb = f"{_THUMBS}/{digest[:2]}/{digest}{ENDING}" if digest in known else None
             file = self._shown(master, digest)
             shown.add(file.name)
             items.append(page_item(state, url_between(self.folder, file), thumb))
@@ -113,17 +122,6 @@ class Page:
         if self._copies:
             self._clear(shown)
         return len(items)
-
-    @property
-    def _cache(self) -> "ThumbnailCache":
-        from mai_cli.stores.thumbnail_cache import ThumbnailCache
-
-        def make(path: Path) -> bytes:
-            from mai_cli.adapters.thumbnails import shrink
-
-            return shrink(path, THUMBNAIL_SIDE, THUMBNAIL_SIDE).webp()
-
-        return ThumbnailCache(self._parts.paths.cache / "thumbnails", make)
 
     def _thumbnails(self, cache: "ThumbnailCache", pictures: Mapping[str, Path]) -> set[str]:
         """Make the thumbnails that are missing; the digests of all that there are."""
@@ -147,8 +145,34 @@ class Page:
         from mai_cli.stores.atomic import copy_once
 
         target = self.folder / _PICTURES / f"{digest}.png"
-        copy_once(master, target)
+        if not target.exists() and _is(digest, master):
+            copy_once(master, target)
         return target
+
+
+def thumbnails(parts: "Parts") -> "list[ThumbnailCache]":
+    """Where thumbnails are: in the cache, and handed out to the page beside the gallery."""
+    from mai_cli.stores.leftovers import PAGE
+    from mai_cli.stores.thumbnail_cache import ThumbnailCache
+
+    folders = (parts.paths.cache / "thumbnails", parts.settings.gallery / PAGE / _THUMBS)
+    return [ThumbnailCache(folder, _small) for folder in folders]
+
+
+def _small(digest: str, path: Path) -> bytes:
+    """The thumbnail of the picture at ``path``, if that has ``digest``."""
+    from mai_cli.adapters.thumbnails import shrink
+
+    if not _is(digest, path):
+        raise ValueError(path)
+    return shrink(path, THUMBNAIL_SIDE, THUMBNAIL_SIDE).webp()
+
+
+def _is(digest: str, path: Path) -> bool:
+    """Whether ``path`` is the picture with ``digest``; a history may name any file."""
+    from mai_cli.adapters import identity
+
+    return path.suffix == ".png" and identity.digest(path) == digest
 
 
 def _digest(state: Mapping[str, Any]) -> str:
@@ -161,8 +185,9 @@ def _told(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        why = error.strerror or os.strerror(errno.EIO)
         raise StorageError(
-            f"The page in {folder} cannot be written: {error.strerror or os.strerror(5)}.",
+            f"The page in {folder} cannot be made: {error.filename or folder}: {why}.",
             code="export_failed",
-            hint="Make room, or choose another folder with -o.",
+            hint="Make room there, or choose another folder with -o.",
         ) from None

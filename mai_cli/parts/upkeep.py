@@ -77,7 +77,7 @@ class Upkeep:
             statuses=tuple(statuses or ()),
             models=tuple(models or ()),
             tags=tuple(tags or ()),
-            batch=batch,
+            batch=[batch, str(Path(batch).resolve())] if batch else (),
             words=tuple((search or "").split()),
         )
 
@@ -110,9 +110,9 @@ class Upkeep:
         """
         if path := self.master_if_there(state):
             return path
+        status = state.get("status")
         raise UsageError(
-            f"The record {state['id']} has no picture on this machine; its status is "
-            f"{state.get('status')}.",
+            f"The record {state['id']} has no picture on this machine; its status is {status}.",
             code="no_record",
             hint=f"See mai history show {state['id']}",
         )
@@ -123,10 +123,33 @@ class Upkeep:
             return filter(wanted.has, self.find_all(ids))
         return self.states(wanted)
 
+    def output(self, option: str, text: str, *, is_folder: bool = False) -> Path:
+        """Where ``text`` of ``option`` says that something is to be written.
+
+        Raises:
+            UsageError: Nowhere, or where pictures or records are kept.
+        """
+        from mai_cli.services.outputs import check_place, resolved
+
+        if not text:
+            raise UsageError(
+                f"{option} is empty.", code="bad_output", hint="Say where it is to go."
+            )
+        path, settings = Path(text).absolute(), self._parts.settings
+        place = check_place(path, resolved(settings.gallery), is_folder=is_folder)
+        history = settings.history
+        if place in (resolved(history), resolved(history.parent) / history.name):
+            raise UsageError(
+                f"The output is the history: {path}",
+                code="bad_output",
+                hint="Choose another place.",
+            )
+        return path
+
     def copy(
         self,
         states: Iterable[State],
-        folder: str,
+        folder: Path,
         recipe: "Recipe",
         *,
         overwrite: bool,
@@ -134,6 +157,7 @@ class Upkeep:
         """Make a file of each picture in ``folder``."""
         from dataclasses import asdict
 
+        from mai_cli.adapters.identity import digest
         from mai_cli.services.copying import copy_pictures
 
         def remember(state: State, export: "Export") -> None:
@@ -145,10 +169,11 @@ class Upkeep:
 
         return copy_pictures(
             states,
-            Path(folder).absolute(),
+            folder,
             recipe,
             exporter=self._parts.exporting(nullcontext),
             master=self.master_if_there,
+            digest=digest,
             remember=remember,
             overwrite=overwrite,
             metadata=self._parts.settings.metadata,
@@ -191,12 +216,18 @@ class Upkeep:
 
     @property
     def removing(self) -> "Removing":
-        """What lets go of pictures."""
+        """What lets go of pictures, and of the small ones that were made from them."""
         from mai_cli.adapters.identity import digest
+        from mai_cli.parts.page import thumbnails
         from mai_cli.services.removing import Removing
         from mai_cli.stores.gallery import remove_picture
 
-        return Removing(self.history, digest, remove_picture)
+        def remove(path: Path, gallery: Path, sha256: str) -> None:
+            remove_picture(path, gallery)
+            for cache in thumbnails(self._parts):
+                cache.forget(sha256)
+
+        return Removing(self.history, digest, remove)
 
     def recovering(self, *, dry_run: bool) -> "Recovering":
         """What looks for what came of requests that were never answered."""

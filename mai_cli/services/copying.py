@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from mai_cli.errors import StorageError
 from mai_cli.models.recipe import Recipe
 from mai_cli.models.record import Export, Record
 from mai_cli.services.exporting import Exported
@@ -50,6 +51,7 @@ def copy_pictures(
     *,
     exporter: Exporting,
     master: Callable[[State], Path | None],
+    digest: Callable[[Path], str],
     remember: Callable[[State, Export], None],
     overwrite: bool,
     metadata: bool,
@@ -57,7 +59,7 @@ def copy_pictures(
     """Make a file of each picture in ``folder``, named as its master; yields each as it is there.
 
     A name that another has gets the id too. What is there already is left alone unless
-    ``overwrite``. ``master`` finds the picture, and
+    ``overwrite``. ``master`` finds the picture, ``digest`` reads it or raises ``OSError``, and
     ``remember`` tells the history of the file.
 
     Raises:
@@ -68,26 +70,38 @@ def copy_pictures(
     exporter.prepare([Target(folder, is_folder=True, recipe=recipe)])
     for state in states:
         source = master(state)
-        if source is None:
-            yield Copied(state, None, f"the record {state['id']} has no picture on this machine")
+        problem = _problem(state, source, digest)
+        if source is None or problem:
+            yield Copied(state, None, problem)
             continue
         is_free = source.stem.casefold() not in used
         stem = source.stem if is_free else f"{source.stem}-{state['id']}"
         used.add(stem.casefold())
         target = Target(folder / f"{stem}.{ending}", is_folder=False, recipe=recipe)
+        record = replace(Record.from_json(state), exports=[])
         done = Exported()
-        try:
-            record = replace(Record.from_json(state), exports=[])
-        except ValueError:
-            yield Copied(state, None, f"the record {state['id']} cannot be understood")
-            continue
         exporter.export(
             done, source, record, [target], None, overwrite=overwrite, metadata=metadata
         )
+        problems = list(done.failures)
         for export in done.exports:
-            remember(state, export)
-        yield Copied(
-            state,
-            Path(done.exports[0].path) if done.exports else None,
-            done.failures[0] if done.failures else None,
-        )
+            try:
+                remember(state, export)
+            except StorageError as error:  # the file is there all the same
+                problems.append(error.message.removesuffix("."))
+        path = Path(done.exports[0].path) if done.exports else None
+        yield Copied(state, path, "; ".join(problems) or None)
+
+
+def _problem(state: State, source: Path | None, digest: Callable[[Path], str]) -> str | None:
+    """Why there can be no copy."""
+    if source is None:
+        return f"the record {state['id']} has no picture on this machine"
+    try:
+        Record.from_json(state)
+        is_changed = digest(source) != state["master"]["sha256"]
+    except (KeyError, ValueError):
+        return f"the record {state['id']} cannot be understood"
+    except OSError as error:
+        return f"{source} cannot be read: {error.strerror}"
+    return f"{source} is not what it was" if is_changed else None

@@ -1,6 +1,6 @@
 """Which records of a history are meant."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import PurePath
@@ -11,6 +11,9 @@ from mai_cli.models.moment import moment_of
 _SLACK = timedelta(days=1)
 """Clocks that are set back let an older record stand before a newer one."""
 
+_OLD_ENOUGH = 1_000
+"""Records in a row that are too old; fewer may come from a clock that was wrong for a while."""
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -18,7 +21,7 @@ class Filter:
 
     From ``since``, and before ``until``. One of ``statuses``; one of ``models``, which are names of
     models or deployments or parts of them; all of ``tags`` and of ``words``, which are parts of the
-    prompt, in capitals or not. ``batch`` is a manifest, by its path or name, or one of its assets.
+    prompt, in capitals or not. ``batch`` are names of a manifest: its paths, its name, an asset.
     """
 
     since: datetime | None = None
@@ -26,13 +29,8 @@ class Filter:
     statuses: Sequence[str] = ()
     models: Sequence[str] = ()
     tags: Sequence[str] = ()
-    batch: str | None = None
+    batch: Collection[str] = ()
     words: Sequence[str] = ()
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether every record will do."""
-        return self == Filter()
 
     @property
     def needle(self) -> str:
@@ -41,9 +39,12 @@ class Filter:
 
     def of(self, states: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
         """Those of ``states`` that are meant; looks no further back than it must."""
+        old = 0
         for state in states:
             sent_at = moment_of(state)
-            if self.since and sent_at and self.since - sent_at > _SLACK:
+            is_old = self.since and sent_at and self.since - sent_at > _SLACK
+            old = old + 1 if is_old else 0
+            if old > _OLD_ENOUGH:
                 return
             if self.has(state):
                 yield state
@@ -83,10 +84,11 @@ class Filter:
         return all(word.lower() in prompt for word in self.words)
 
     def _has_batch(self, state: Mapping[str, Any]) -> bool:
-        if self.batch is None:
+        if not self.batch:
             return True
         batch = state.get("batch")
         if not isinstance(batch, dict):
             return False
         manifest = str(batch.get("manifest") or "")
-        return self.batch in (manifest, PurePath(manifest).name, batch.get("asset"))
+        names = (manifest, PurePath(manifest).name, str(batch.get("asset")))
+        return any(name in self.batch for name in names)

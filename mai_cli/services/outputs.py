@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 
@@ -155,14 +156,7 @@ def check_targets(
         if not output.is_folder:
             files = [output.file_for("", number) for number in numbers]
         for file in files:
-            # Replacing a link leaves what it leads to; a folder that is one is followed.
-            place = resolved(file) if output.is_folder else resolved(file.parent) / file.name
-            if masters == place or masters in place.parents:
-                raise UsageError(
-                    f"The output is in the gallery, which is for masters: {file}",
-                    code="bad_output",
-                    hint="Choose another place.",
-                )
+            place = check_place(file, masters, is_folder=output.is_folder)
             if place in seen:
                 raise UsageError(
                     f"Two outputs have the same name: {file}", code="bad_output", hint="Rename one."
@@ -177,12 +171,39 @@ def check_targets(
                 )
 
 
+def check_place(path: Path, masters: Path, *, is_folder: bool) -> Path:
+    """See that a file or folder is not among ``masters``, a resolved folder; where it really is.
+
+    Raises:
+        UsageError: It is.
+    """
+    # Replacing a link leaves what it leads to; a folder that is one is followed.
+    place = resolved(path) if is_folder else resolved(path.parent) / path.name
+    if masters == place or masters in place.parents:
+        raise UsageError(
+            f"The output is in the gallery, which is for masters: {path}",
+            code="bad_output",
+            hint="Choose another place.",
+        )
+    return place
+
+
 def resolved(folder: Path) -> Path:
     """``folder`` without links, as far as they lead somewhere."""
     try:
         return folder.resolve()
     except (OSError, RuntimeError):  # they lead in a circle; whoever writes there says so
         return folder
+
+
+def real(file: Path) -> str:
+    """``file`` without links in its folder, of which thousands share a few."""
+    return str(_real_folder(file.parent) / file.name)
+
+
+@lru_cache(maxsize=1024)
+def _real_folder(folder: Path) -> Path:
+    return resolved(folder)
 
 
 def is_within(path: Path, folder: Path) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from mai_cli.models.moment import moment_of
 from mai_cli.models.upkeep import Found
+from mai_cli.services.outputs import real
 from mai_cli.services.removing import UNSETTLED
 
 IN_FLIGHT = timedelta(hours=1)
@@ -30,8 +31,8 @@ class History(Protocol):
 class Rooms(Protocol):
     """Where pictures that were on their way may have been left."""
 
-    def left_by(self, record_ids: Sequence[str], /) -> Mapping[str, Path]:
-        """The file that each of them has left, if any."""
+    def left_by(self, states: Sequence[State], /) -> Mapping[str, Sequence[Path]]:
+        """Files that each of them may have left, by id."""
 
     def is_whole(self, file: Path, /) -> bool:
         """Whether ``file`` is a whole picture."""
@@ -62,19 +63,44 @@ class Recovering:
         Raises:
             StorageError: The history or the gallery cannot be written.
         """
-        left = self._rooms.left_by([state["id"] for state in states])
+        left = self._left_by(states)
+        taken: set[str] = set()
         for state in states:
-            file = left.get(state["id"])
+            files = [file for file in left.get(state["id"], ()) if real(file) not in taken]
+            file = files[0] if files else None
             if self._is_in_flight(state):
                 yield Found(state, "in_flight", str(file) if file else None)
-            elif file and (kept := self._kept(file, state)):
-                yield kept
+            elif found := self._first_kept(files, state, taken):
+                yield found
             elif forget and not self._looks_only:
                 changed = self._settle(state, {"status": "removed"})
                 result = "forgotten" if changed.get("status") == "removed" else "recovered"
                 yield Found(changed, result, str(file) if file else None)
             else:
                 yield Found(state, "unknown", str(file) if file else None)
+
+    def _left_by(self, states: Sequence[State]) -> dict[str, list[Path]]:
+        """Files that each of ``states`` may have left, without those that other records know."""
+        left = self._rooms.left_by(states)
+        if not left:
+            return {}
+        owned = set()
+        for state in self._history.newest():
+            match state:
+                case {"status": "ok", "master": {"gallery": str(gallery), "path": str(path)}}:
+                    owned.add(real(Path(gallery, path)))
+        return {
+            record_id: [file for file in files if real(file) not in owned]
+            for record_id, files in left.items()
+        }
+
+    def _first_kept(self, files: Sequence[Path], state: State, taken: set[str]) -> Found | None:
+        """Settle ``state`` with the first of ``files`` that is a picture, which is then taken."""
+        for file in files:
+            if kept := self._kept(file, state):
+                taken.add(real(file))
+                return kept
+        return None
 
     def _is_in_flight(self, state: State) -> bool:
         sent_at = moment_of(state)

@@ -1,6 +1,6 @@
 """Letting go of pictures: one by one, or whatever is old. Only what the history owns goes."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,10 @@ FAVORITE = "favorite"
 UNSETTLED = ("sent", "unknown")
 """Records of requests that may be billed, and of which no picture is known."""
 
+_CHANGED = "is not what it was, and was left alone"
+
 State = Mapping[str, Any]
+Master = Mapping[str, Any]
 
 
 class History(Protocol):
@@ -51,30 +54,39 @@ class Wear:
 
 
 class Removing:
-    """Removes masters that are as their records say.
+    """Removes masters that are as their records say; a record goes only once its picture is gone.
 
-    ``digest``, and ``remove`` of a file below a gallery, raise ``OSError``.
+    ``digest``, and ``remove`` of a file below a gallery with that digest, raise ``OSError``.
     """
 
     def __init__(
-        self, history: History, digest: Callable[[Path], str], remove: Callable[[Path, Path], None]
+        self,
+        history: History,
+        digest: Callable[[Path], str],
+        remove: Callable[[Path, Path, str], None],
     ) -> None:
         self._history = history
         self._digest = digest
         self._remove = remove
 
-    def remove(self, states: Sequence[State], gone: Gone) -> None:
+    def remove(self, states: Iterable[State], gone: Gone) -> None:
         """Remove the pictures of ``states``; their records stay, and say so.
 
         Raises:
             StorageError: The history cannot be written.
         """
-        for state in states:
-            if state.get("status") != "ok":
-                gone.notes.append(f"{state['id']} has no picture; its status is {state['status']}.")
-            elif self._let_go(state, gone):
+        for state in _with_picture(states, gone):
+            if self._judge(state, gone, self._let_go):
                 self._history.change(state["id"], lambda newest: {**newest, "status": "removed"})
                 gone.records += 1
+
+    def would_remove(self, states: Iterable[State]) -> Gone:
+        """What :meth:`remove` would do, as far as a glance at the files tells."""
+        gone = Gone()
+        gone.records = sum(
+            self._judge(state, gone, _glance) for state in _with_picture(states, gone)
+        )
+        return gone
 
     def prune(self, wear: Wear, gone: Gone) -> None:
         """Remove the pictures of what ``wear`` chooses, and their records with them.
@@ -85,40 +97,76 @@ class Removing:
         """
 
         def choose(states: Iterator[State]) -> list[str]:
-            return [state["id"] for state in wear.chosen(states) if self._let_go(state, gone)]
+            chosen = wear.chosen(states)
+            return [state["id"] for state in chosen if self._judge(state, gone, self._let_go)]
 
         gone.records = self._history.drop(choose)
 
-    def _let_go(self, state: State, gone: Gone) -> bool:
-        """Remove the picture of one record, if it is ours; whether the record may go too."""
+    def would_prune(self, states: Iterable[State]) -> Gone:
+        """What :meth:`prune` would do of ``states``, as far as a glance at the files tells."""
+        gone = Gone()
+        gone.records = sum(self._judge(state, gone, _glance) for state in states)
+        return gone
+
+    def _judge(self, state: State, gone: Gone, act: Callable[[Path, Path, Master], None]) -> bool:
+        """Let ``act`` do with the picture of a record, if it is ours; whether the record may go."""
         match state:
             case {
                 "status": "ok",
-                "master": {"gallery": str(gallery), "path": str(name), "sha256": str(sha256)},
+                "master": {"gallery": str(gallery), "path": str(name), "sha256": str()} as master,
             }:
-                path = Path(gallery, name)
+                folder, path = Path(gallery), Path(gallery, name)
             case _:
                 return True
+        problem = None
         try:
-            is_ours = path.suffix == ".png" and is_within(path, Path(gallery))
-            if not is_ours:
-                gone.notes.append(f"{path} is outside of the gallery, and was left alone.")
-                return True
-            if self._digest(path) != sha256:
-                gone.notes.append(f"{path} is not what it was, and was left alone.")
-                return True
-            self._remove(path, Path(gallery))
-            gone.pictures.append(str(path))
+            _check_place(path, folder)
+            act(path, folder, master)
         except (FileNotFoundError, ValueError):  # no file can have a name that is no name
-            pass
+            return True
+        except _LeftError as error:
+            problem = str(error)
         except OSError as error:
-            gone.notes.append(f"{path} could not be removed: {error.strerror}.")
+            problem = f"could not be removed: {error.strerror}"
+        if problem:
+            gone.left.append(f"{path} {problem}.")
             return False
+        gone.pictures.append(str(path))
+        gone.bytes += _bytes_of(master)
         return True
 
+    def _let_go(self, path: Path, folder: Path, master: Master) -> None:
+        if self._digest(path) != master["sha256"]:
+            raise _LeftError(_CHANGED)
+        self._remove(path, folder, master["sha256"])
 
-def bytes_of(states: Iterable[State]) -> int:
-    """How many bytes the pictures of ``states`` take."""
-    masters = [state.get("master") for state in states if state.get("status") == "ok"]
-    sizes = [master.get("bytes") for master in masters if isinstance(master, dict)]
-    return sum(size for size in sizes if isinstance(size, int))
+
+class _LeftError(Exception):
+    """The picture is left alone; says why."""
+
+
+def _check_place(path: Path, folder: Path) -> None:
+    """See that ``path`` is where a gallery in ``folder`` has its masters."""
+    if not folder.is_dir():
+        raise _LeftError("cannot be looked at, since its gallery is not there")
+    if path.suffix != ".png" or not is_within(path, folder):
+        raise _LeftError("is outside of the gallery, and was left alone")
+
+
+def _with_picture(states: Iterable[State], gone: Gone) -> Iterator[State]:
+    for state in states:
+        if state.get("status") == "ok":
+            yield state
+        else:
+            status = state.get("status")
+            gone.notes.append(f"{state['id']} has no picture; its status is {status}.")
+
+
+def _glance(path: Path, _folder: Path, master: Master) -> None:
+    if path.stat().st_size != _bytes_of(master):
+        raise _LeftError(_CHANGED)
+
+
+def _bytes_of(master: Master) -> int:
+    size = master.get("bytes")
+    return size if isinstance(size, int) else 0

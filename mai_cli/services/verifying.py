@@ -1,13 +1,12 @@
 """Whether a history and its pictures are as they should be."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 from mai_cli.models.upkeep import Problem, Seen
-from mai_cli.services.outputs import resolved
+from mai_cli.services.outputs import real
 
 TOGETHER = 1_000
 """Pictures that are looked at in one go, by several threads."""
@@ -56,7 +55,7 @@ def verify(
                 what = f"The picture {path} is not what it was."
                 yield Problem("changed", what, record_id, path)
     for file in pictures_in(gallery):
-        if _real(file) not in known:
+        if real(file) not in known:
             yield Problem("unknown_picture", f"No record knows {file}.", path=str(file))
 
 
@@ -73,15 +72,5 @@ def _masters(
                 "master": {"gallery": str(gallery), "path": str(path), "sha256": str(sha256)},
             }:
                 file = str(Path(gallery, path))
-                known.add(_real(Path(file)))
+                known.add(real(Path(file)))
                 yield record_id, file, sha256
-
-
-def _real(file: Path) -> str:
-    """``file`` without links in its folder, of which thousands share a few."""
-    return str(_real_folder(file.parent) / file.name)
-
-
-@lru_cache(maxsize=1024)
-def _real_folder(folder: Path) -> Path:
-    return resolved(folder)

@@ -60,8 +60,10 @@ def create(
 
     Raises:
         FileExistsError: ``target`` exists and ``overwrite`` is false.
-        OSError: It cannot be written; nothing is left behind.
+        OSError: It cannot be written, or is no file; nothing is left behind.
     """
+    if overwrite and target.exists() and not (target.is_file() or target.is_dir()):
+        raise OSError(errno.EINVAL, "it is not a file", str(target))
     partial = target.with_name(f".{os.urandom(6).hex()}.part")
     try:
         with partial.open("xb") as file:

@@ -15,6 +15,7 @@ from mai_cli.stores.atomic import make_folder, sync_folder, write
 from mai_cli.stores.file_lock import locked
 from mai_cli.stores.history_lines import (
     State,
+    is_first_line,
     lines_from_the_end,
     newest_first,
     of_id,
@@ -47,11 +48,13 @@ class History:
         Raises:
             StorageError: The line could not be written.
         """
-        line = to_line(record.to_json())
+        state = record.to_json()
         with self._writing():
             make_folder(self._path.parent)
             with locked(self._lock_path):
-                handle, is_first = self._append(line)
+                if not is_first_line(state):
+                    self._take_over(state)
+                handle, is_first = self._append(to_line(state))
             try:
                 if not is_detail:
                     os.fsync(handle)  # not under the lock: the disk does several at once
@@ -59,6 +62,19 @@ class History:
                 os.close(handle)
             if is_first:
                 sync_folder(self._path.parent)
+
+    def _take_over(self, state: State) -> None:
+        """Give ``state`` the tags of its record, which others may have changed meanwhile."""
+        newest = self._newest_of(state["id"])
+        if newest and isinstance(newest.get("tags"), list):
+            state["tags"] = newest["tags"]
+
+    def _newest_of(self, record_id: str) -> State | None:
+        """The state of a record; looks no further back than it must."""
+        with suppress(FileNotFoundError), _open(self._path) as file:
+            states = filter(None, map(state_of, lines_from_the_end(file, of_id(record_id))))
+            return next((one for one in states if one["id"] == record_id), None)
+        return None
 
     def change(self, record_id: str, change: Callable[[State], State]) -> State:
         """Add what ``change`` makes of the newest state of a record, whatever others add meanwhile.
@@ -68,9 +84,7 @@ class History:
             StorageError: The line could not be written.
         """
         with self._writing(), locked(self._lock_path):
-            with _open(self._path) as file:
-                states = filter(None, map(state_of, lines_from_the_end(file, of_id(record_id))))
-                newest = next((one for one in states if one["id"] == record_id), None)
+            newest = self._newest_of(record_id)
             if newest is None:
                 raise UsageError(
                     f"The history has no record '{record_id}' any more.",

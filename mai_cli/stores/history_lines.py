@@ -22,6 +22,8 @@ BLOCK_BYTES = 1 << 16
 """What is read at a time; more where a word is looked for, which is rare in most of it."""
 
 _SEARCH_BYTES = 1 << 18
+_MARK = b"\xef\xbb\xbf"  # some editors put it first
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None)  # NaN is no JSON
 
 
 def to_line(value: object) -> bytes:
@@ -35,7 +37,7 @@ def to_line(value: object) -> bytes:
 def state_of(line: bytes) -> State | None:
     """What ``line`` says, if it can be read."""
     try:
-        state = json.loads(line)
+        state = _DECODER.decode(line.removeprefix(_MARK).decode(errors="surrogatepass"))
     except (ValueError, RecursionError):
         return None
     is_record = isinstance(state, dict) and isinstance(state.get("id"), str)
@@ -99,7 +101,7 @@ def needles_of(word: str) -> list[bytes]:
     ).split("\0")
     part = max(parts, key=len)
     forms = [json.dumps(part, ensure_ascii=False), json.dumps(part)] if part else []
-    return [form[1:-1].lower().encode() for form in dict.fromkeys(forms)]
+    return [form[1:-1].lower().encode(errors="surrogatepass") for form in dict.fromkeys(forms)]
 
 
 def newest_first(lines: Iterable[bytes]) -> Iterator[State]:
@@ -120,7 +122,7 @@ def newest_first(lines: Iterable[bytes]) -> Iterator[State]:
         if key not in held:
             held[key] = state
             heapq.heappush(waiting, (-_sent_at(state), next(number), key))
-        if _is_first(state):
+        if is_first_line(state):
             newest = held.pop(key)
             while waiting and -waiting[0][0] > _sent_at(state):
                 other = heapq.heappop(waiting)[2]
@@ -135,7 +137,8 @@ def newest_first(lines: Iterable[bytes]) -> Iterator[State]:
     yield from (held[key] for key in dict.fromkeys(left))
 
 
-def _is_first(state: State) -> bool:
+def is_first_line(state: State) -> bool:
+    """Whether ``state`` is that of a record which is new to the history."""
     is_sent = state.get("status") == "sent" and state.get("attempts") == 1
     return is_sent and not state.get("amended")
 

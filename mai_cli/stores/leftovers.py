@@ -1,12 +1,14 @@
 """What runs that were cut off have left on disk: pictures without a record of their own."""
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from itertools import count
+from functools import cache
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ PAGE = "page"
 """The folder of the gallery that holds its web page."""
 
 _ENDINGS = (".png", ".part")
+_HEX = re.compile(rf"[0-9a-f]{{{SHORT_ID},}}")
 
 
 class Leftovers:
@@ -35,21 +38,32 @@ class Leftovers:
         self._template = template
         self._scan = scan
 
-    def left_by(self, record_ids: Sequence[str]) -> Mapping[str, Path]:
-        """The file that each of ``record_ids`` has left, if any."""
-        if not record_ids:
-            return {}
-        left: dict[str, Path] = {}
-        files = [*_files(self._gallery), *Path(tempfile.gettempdir()).glob("mai-*")]
-        for file in files:
-            for record_id in record_ids:
-                names = (f".{record_id}.part", f"mai-{record_id}-")
-                is_final = len(record_id) >= SHORT_ID and record_id[:SHORT_ID] in file.stem
-                if (
-                    is_final or (record_id and file.name.startswith(names))
-                ) and file.suffix in _ENDINGS:
-                    left.setdefault(record_id, file)
+    def left_by(self, states: Sequence[Mapping[str, Any]]) -> Mapping[str, Sequence[Path]]:
+        """Files that each of ``states`` may have left, by id; some may be those of others."""
+        ids = {state["id"][:SHORT_ID]: state["id"] for state in states}
+        left: dict[str, list[Path]] = {}
+        if ids:
+            for file in (*_files(self._gallery), *Path(tempfile.gettempdir()).glob("mai-*")):
+                for record_id in _ids_in(file, ids):
+                    left.setdefault(record_id, []).append(file)
+        named = cache(self._named)  # a template may give one name to many
+        for state in states:
+            name = self._name(state)
+            if name and state["id"][:SHORT_ID] not in name and (files := named(name)):
+                left.setdefault(state["id"], []).extend(files)
         return left
+
+    def _name(self, state: Mapping[str, Any]) -> str | None:
+        """The name that the picture of ``state`` would have, if the record can be understood."""
+        try:
+            return master_name(self._template, Record.from_json(state))
+        except (ValueError, TypeError, AttributeError):  # it is of another version
+            return None
+
+    def _named(self, name: str) -> list[Path]:
+        """The files of that name, and of that with a number."""
+        files = (self._gallery / one for one in _numbered(name))
+        return list(takewhile(os.path.exists, files))
 
     def is_whole(self, file: Path) -> bool:
         """Whether ``file`` is a whole picture."""
@@ -65,13 +79,14 @@ class Leftovers:
             StorageError: The gallery cannot be written; ``file`` stays where it is.
         """
         try:
-            picture, record = self._scan(file), Record.from_json(state)
+            picture = self._scan(file)
         except (OSError, ValueError):
             return None
-        if picture is None:
+        first = self._name(state)
+        if picture is None or first is None:
             return None
         try:
-            name = self._placed(file, record)
+            name = self._placed(file, first)
         except OSError as error:
             raise StorageError(
                 f"The picture {file} cannot go into the gallery: {error.strerror}.",
@@ -80,13 +95,11 @@ class Leftovers:
             ) from None
         return {"path": name, "gallery": str(self._gallery), **asdict(picture)}
 
-    def _placed(self, file: Path, record: Record) -> str:
+    def _placed(self, file: Path, first: str) -> str:
         """Where ``file`` is in the gallery from now on."""
         if file.suffix == ".png" and self._gallery in file.parents:
             return file.relative_to(self._gallery).as_posix()
-        first = master_name(self._template, record)
-        for number in count(1):
-            name = numbered(first, number) if number > 1 else first
+        for name in _numbered(first):
             target = self._gallery / name
             with suppress(FileExistsError):
                 make_folder(target.parent)
@@ -102,6 +115,24 @@ class Leftovers:
             shutil.copyfileobj(source, copy)
         with suppress(OSError):
             file.unlink()
+
+
+def _numbered(name: str) -> Iterator[str]:
+    """``name``, and then with each number."""
+    yield name
+    yield from (numbered(name, number) for number in count(2))
+
+
+def _ids_in(file: Path, ids: Mapping[str, str]) -> set[str]:
+    """Those of ``ids``, by their starts, that the name of ``file`` has in it."""
+    if file.suffix not in _ENDINGS:
+        return set()
+    starts = {
+        run[start : start + SHORT_ID]
+        for run in _HEX.findall(file.stem)
+        for start in range(len(run) - SHORT_ID + 1)
+    }
+    return {ids[start] for start in starts & ids.keys()}
 
 
 def pictures_in(gallery: Path) -> Iterator[Path]:

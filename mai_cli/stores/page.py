@@ -11,21 +11,38 @@ from pathlib import Path
 from mai_cli.stores import atomic
 
 _INDEX = "index.html"
+STAMP = ".mai-page.json"
+"""A file that says what the page was made from; a page that is not whole yet has it too."""
+
 _MARKER = b'<meta name="generator" content="mai">'
-# The index comes last: by it the rest is known to be ours, and there.
 _STATIC = ("page.css", "page.js", _INDEX)
 # None of these has a meaning in JSON outside a string, nor may it have one in HTML.
 _ESCAPES = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&"})
 
 
 def is_ours(folder: Path) -> bool:
-    """Whether a page may be written into ``folder``: it holds none, or one that mai wrote."""
+    """Whether a page may be written into ``folder``: it holds nothing, or one that mai wrote.
+
+    Raises:
+        OSError: It cannot be looked at.
+    """
     try:
-        return _MARKER in (folder / _INDEX).read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
+        names = {file.name for file in folder.iterdir()}
+    except FileNotFoundError:
         return True
-    except OSError:
-        return False  # what cannot be read may be anybody's
+    if _INDEX in names:
+        return _MARKER in (folder / _INDEX).read_bytes()
+    return STAMP in names or not names
+
+
+def claim(folder: Path) -> None:
+    """Make ``folder`` known as that of a page, before anything else is put there.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    atomic.make_folder(folder)
+    (folder / STAMP).touch()
 
 
 def write_page(folder: Path, items: Sequence[Mapping[str, object]]) -> None:

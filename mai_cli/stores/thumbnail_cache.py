@@ -1,6 +1,7 @@
 """Small pictures, made once from large ones and kept by the digest of those."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,16 +14,19 @@ from mai_cli.stores.atomic import make_folder
 
 ENDING = ".webp"
 
+_NAME = re.compile(rf"[0-9a-f]{{64}}\{ENDING}")
 _AHEAD = 64  # pictures that wait for a thread
 
 
 class ThumbnailCache:
-    """Thumbnails in ``folder``; ``make`` shrinks a picture, or raises ``OSError``, ``ValueError``.
+    """Thumbnails in ``folder``.
+
+    ``make`` shrinks a picture with a digest, or raises ``OSError`` or ``ValueError``.
 
     They can be made again, so nothing waits for the disk.
     """
 
-    def __init__(self, folder: Path, make: Callable[[Path], bytes]) -> None:
+    def __init__(self, folder: Path, make: Callable[[str, Path], bytes]) -> None:
         self._folder = folder
         self._make = make
 
@@ -58,7 +62,7 @@ class ThumbnailCache:
     def _make_one(self, digest: str, picture: Path) -> str | None:
         """The digest once its thumbnail is there, ``None`` if there can be none."""
         try:
-            small = self._make(picture)
+            small = self._make(digest, picture)
         except (OSError, ValueError):
             return None
         target = self.path(digest)
@@ -71,12 +75,18 @@ class ThumbnailCache:
         """Where the thumbnail of the picture with ``digest`` is."""
         return self._folder / digest[:2] / f"{digest}{ENDING}"
 
+    def forget(self, digest: str) -> None:
+        """Take the thumbnail of the picture with ``digest`` away, if it is there and can be."""
+        with suppress(OSError):
+            self.path(digest).unlink()
+
     def hand_out(self, folder: Path, digests: set[str]) -> None:
         """Put the thumbnails with ``digests`` below ``folder`` too, and take others away.
 
         Raises:
             OSError: It cannot be written.
         """
+        make_folder(folder)
         there = {file.removesuffix(ENDING) for file in _files(folder)}
         for digest in sorted(digests - there):
             target = folder / digest[:2] / f"{digest}{ENDING}"
@@ -95,4 +105,4 @@ class ThumbnailCache:
 def _files(folder: Path) -> Iterator[str]:
     """The names of the thumbnails below ``folder``."""
     for _, _, names in os.walk(folder):
-        yield from (name for name in names if name.endswith(ENDING) and not name.startswith("."))
+        yield from filter(_NAME.fullmatch, names)

@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,8 +43,9 @@ def show_records(output: Output, states: Iterable[State], columns: int | None) -
 
 def record_line(state: State, columns: int) -> str:
     """One line about a record that is not wider than ``columns``."""
-    moment = moment_of(state)
-    when = f"{moment.astimezone():%Y-%m-%d %H:%M}" if moment else "?"
+    moment, when = moment_of(state), "?"
+    with suppress(OverflowError, OSError, ValueError):  # at the ends of the calendar
+        when = f"{moment.astimezone():%Y-%m-%d %H:%M}" if moment else "?"
     head = f"{state.get('id')!s:<12}  {when:<16}  {state.get('status')!s:<8}"
     line = f"{head}{_cost(state):>10}  {_prompt(state)}"
     return _cut(visible(line), columns)
@@ -111,7 +113,7 @@ def show_stats(output: Output, stats: "Stats", columns: int | None) -> None:
         return
     groups = stats.sorted()
     head = ["pictures", "cost", "refused", "failed", "unknown", "seconds"]
-    room = max(8, (columns or 10**6) - _CELL * len(head))
+    room = max(len("2026-11-22"), (columns or 10**6) - _CELL * len(head))
     names = [_cut(visible(key), min(room, _LONGEST)) for key, _ in groups]
     width = max(_width(name) for name in [*names, "total", stats.by])
     output.text(_padded(stats.by, width) + "".join(f"{name:>{_CELL}}" for name in head))
@@ -159,14 +161,15 @@ def show_problem(output: Output, problem: "Problem") -> None:
         output.text(f"{f'{problem.id}: ' if problem.id else ''}{problem.message}")
 
 
-def show_found(output: Output, found: "Found", columns: int | None) -> None:
+def show_found(output: Output, found: "Found", columns: int | None, *, dry_run: bool) -> None:
     """What is known of a request that was sent and not answered."""
     if output.json:
-        output.object(found.to_json())
+        output.object(found.to_json(dry_run=dry_run))
         return
     output.text(record_line(found.state, columns or len(_prompt(found.state)) + 80))
+    kept = "" if dry_run else ", and is kept now"
     text = {
-        "recovered": f"its picture was there, and is kept now: {found.path}",
+        "recovered": f"its picture {'is' if dry_run else 'was'} there{kept}: {found.path}",
         "forgotten": "settled: nobody asks about it any more; it may have been billed",
         "in_flight": "sent less than an hour ago; another run may still wait for it",
         "unknown": "no picture came of it; it may have been billed",
@@ -178,14 +181,15 @@ def show_found(output: Output, found: "Found", columns: int | None) -> None:
 
 def show_gone(output: Output, gone: "Gone", *, dry_run: bool) -> None:
     """What went, or would go."""
-    output.notes(gone.notes)
+    output.notes([*gone.notes, *gone.left])
     if output.json:
         output.object(
             {
                 "schema": REMOVAL_SCHEMA,
                 "dry_run": dry_run,
                 "records": gone.records,
-                "pictures": list(gone.pictures),
+                "pictures": gone.pictures,
+                "left": gone.left,
             }
         )
         return

@@ -1,8 +1,10 @@
 """Records and pictures for others: tables, copies, a sheet."""
 
 import csv
+import hashlib
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +41,10 @@ def states(home: Path) -> list[dict]:
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def contents(folder: Path) -> dict[Path, bytes | None]:
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 # Records.
@@ -260,12 +266,126 @@ def test_a_sheet_leaves_out_what_is_gone(export, states, home, tmp_path):
         ["--quality", "5"],
         ["--sheet", "y.png", "--resize", "9x"],
         ["--tag", "hero", "ffffffff"],
+        ["-o", "a.png"],
+        ["-o", "a.JPEG"],
+        ["-o", "a.webp", "--json"],
+        ["--to", ""],
+        ["--to", "", "--json"],
+        ["--sheet", ""],
+        ["-o", ""],
+        ["--to", "", "--sheet", ""],
+        ["--to", "", "--resize", "9x"],
+        ["--to", "home/gallery"],
+        ["--to", "home/gallery/2026/11", "--overwrite"],
+        ["--to", "home/gallery/new", "--format", "webp"],
+        ["--sheet", "home/gallery/x.png"],
+        ["--sheet", "home/gallery/2026/11/0.png", "--overwrite"],
+        ["-o", "home/gallery/x.csv"],
+        ["-o", "home/gallery/2026/11/0.png", "--format", "csv", "--overwrite"],
+        ["-o", "home/history.jsonl"],
+        ["-o", "home/history.jsonl", "--overwrite"],
+        ["-o", "home/../home/history.jsonl", "--overwrite", "--format", "csv"],
+        ["--to", "home/history.jsonl"],
     ],
 )
 def test_what_does_not_go_together_is_refused_and_nothing_is_written(
     export, states, tmp_path, args
 ):
-    before = sorted(tmp_path.rglob("*"))
+    before = contents(tmp_path)
     result = export(*args)
-    assert (result.code, result.out) == (2, b"")
-    assert sorted(tmp_path.rglob("*")) == before
+    assert result.code == 2
+    assert [one["schema"] for one in result.objects] == ["mai/error/1"] * ("--json" in args)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("option", ["--to", "--sheet", "-o"])
+def test_an_empty_place_is_told(export, states, option):
+    assert export(option, "").err.startswith(f"Error: {option} is empty.")
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--to", "link"], "The output is in the gallery, which is for masters: {here}/link\n"),
+        (["--sheet", "link/x.png"], "which is for masters: {here}/link/x.png\n"),
+        (["-o", "link/x.csv"], "which is for masters: {here}/link/x.csv\n"),
+        (["-o", "home/history.jsonl"], "The output is the history: {here}/home/history.jsonl\n"),
+    ],
+)
+def test_a_place_where_pictures_or_records_are_kept_is_refused_by_every_way_to_it(
+    export, states, home, tmp_path, args, message
+):
+    (tmp_path / "link").symlink_to(home / "gallery")
+    before = contents(tmp_path)
+    result = export(*args, "--overwrite")
+    assert (result.code, message.format(here=tmp_path) in result.err) == (2, True), result.err
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["history.jsonl", "real.jsonl"])
+def test_a_history_behind_a_link_is_not_replaced_by_what_is_exported(export, states, home, name):
+    (home / "history.jsonl").rename(home / "real.jsonl")
+    (home / "history.jsonl").symlink_to("real.jsonl")
+    before = contents(home)
+    result = export("-o", home / name, "--format", "csv", "--overwrite")
+    assert (result.code, "The output is the history" in result.err) == (2, True)
+    assert (home / "history.jsonl").is_symlink()
+    assert contents(home) == before
+
+
+def test_a_place_beside_the_gallery_is_as_good_as_any(export, states, home):
+    assert export("--to", home / "gallery-2").code == 0
+    assert export("-o", home / "history.jsonl.csv", "--format", "csv").code == 0
+    assert export("--to", home / "history").code == 0
+
+
+@pytest.mark.parametrize("args", [[], ["--json"], ["--format", "jpg"]])
+def test_where_no_picture_is_chosen_that_is_said(export, states, tmp_path, args):
+    result = export("--to", "x", "--tag", "nothing", *args)
+    assert (result.code, result.out, result.err) == (0, b"", "No picture.\n")
+
+
+@pytest.mark.parametrize("form", ["png", "jpg"])
+def test_a_picture_that_is_not_what_it_was_is_told_and_not_copied(
+    export, states, home, tmp_path, form
+):
+    path = home / "gallery" / states[3]["master"]["path"]
+    path.write_bytes((home / "gallery" / states[0]["master"]["path"]).read_bytes())
+    result = export("--to", "x", "--format", form)
+    assert result.code == 7
+    assert f"{path} is not what it was" in result.err
+    assert names(tmp_path / "x") == [f"0.{form}", f"1.{form}"]
+
+
+@pytest.mark.parametrize("form", ["png", "jpg"])
+@pytest.mark.parametrize(
+    ("known", "why"), [(b"a picture", "is not what it was"), (b"secret", "could not be made")]
+)
+def test_a_record_that_names_another_file_copies_nothing_of_it(
+    export, home, tmp_path, form, known, why
+):
+    (tmp_path / "key").write_bytes(b"secret")
+    digest = hashlib.sha256(known).hexdigest()
+    state = drawn(home, 0)
+    state["master"] |= {"gallery": str(tmp_path), "path": "key", "sha256": digest}
+    remember(home, [state])
+    result = export("--to", "x", "--format", form)
+    assert (result.code, names(tmp_path / "x")) == (7, [])
+    assert why in result.err
+
+
+def test_every_file_is_made_where_the_history_cannot_be_written(export, states, home, tmp_path):
+    (home / "history.jsonl.lock").mkdir()
+    result = export("--to", "x")
+    assert (result.code, names(tmp_path / "x")) == (7, ["0.png", "1.png", "3.png"])
+    told = [line for line in result.err.splitlines() if "history.jsonl cannot be written" in line]
+    assert len(told) == 3
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize("args", [["--sheet", "x.png"], ["-o", "x.csv"]])
+def test_a_pipe_is_not_replaced_by_what_is_exported(export, states, tmp_path, args):
+    os.mkfifo(tmp_path / args[1])
+    result = export(*args, "--overwrite")
+    assert (result.code, result.out) == (7, b"")
+    assert (tmp_path / args[1]).is_fifo()

@@ -1,5 +1,7 @@
 """The web page of the pictures: where it is, where its links lead, when it is written."""
 
+import errno
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -8,6 +10,10 @@ from urllib.parse import unquote
 
 import pytest
 
+from mai_cli.errors import StorageError
+from mai_cli.parts import Parts
+from mai_cli.parts.page import Page
+from mai_cli.services.filtering import Filter
 from tests.commands.records import drawn, lines_of, record, remember, unmade
 from tests.conftest import Result, Run
 from tests.emulator import png
@@ -119,7 +125,7 @@ def test_a_date_that_moves_on_writes_no_page_anew(gallery, states, home):
     before = stamps(home / "gallery" / "page")
     assert gallery("--since", "9y").code == 0
     after = stamps(home / "gallery" / "page")
-    assert {path.name for path in after if after[path] != before[path]} <= {".stamp.json"}
+    assert {path.name for path in after if after[path] != before[path]} <= {".mai-page.json"}
 
 
 @pytest.mark.parametrize("args", [[], ["-o", "x"]])
@@ -154,13 +160,13 @@ def test_a_removed_picture_leaves_nothing_on_the_page(run, bare, gallery, states
     assert len(list(folder.rglob("*.webp"))) == 2
 
 
-def test_a_missing_picture_is_left_out_and_has_no_thumbnail(gallery, states, home):
+def test_a_missing_picture_is_left_out_and_a_changed_one_has_no_thumbnail(gallery, states, home):
     (home / "gallery" / states[0]["master"]["path"]).unlink()
-    (home / "gallery" / states[3]["master"]["path"]).write_bytes(png(64, 64)[:50])
+    (home / "gallery" / states[3]["master"]["path"]).write_bytes(png(64, 64))
     result = gallery()
     assert (result.code, result.err) == (0, "2 pictures\n")
-    torn, whole = items(home / "gallery" / "page")
-    assert (torn["id"], torn["thumb"]) == (states[3]["id"], None)
+    changed, whole = items(home / "gallery" / "page")
+    assert (changed["id"], changed["thumb"]) == (states[3]["id"], None)
     assert (whole["id"], bool(whole["thumb"])) == (states[2]["id"], True)
     assert len(list((home / "gallery" / "page").rglob("*.webp"))) == 1
 
@@ -181,7 +187,9 @@ def test_a_part_of_the_page_that_somebody_deleted_is_made_again(gallery, states,
     assert (home / "gallery" / "page" / name).exists()
 
 
-@pytest.mark.parametrize("name", ["index.html", "data.js", "page.css", "page.js"])
+@pytest.mark.parametrize(
+    "name", ["index.html", "data.js", "page.css", "page.js", "notes.txt", "thumbs", ".hidden"]
+)
 def test_a_page_of_somebody_else_is_not_touched(gallery, states, tmp_path, name):
     folder = tmp_path / "site"
     folder.mkdir()
@@ -190,6 +198,118 @@ def test_a_page_of_somebody_else_is_not_touched(gallery, states, tmp_path, name)
     assert (folder / name).read_text() == "mine"
     assert (result.code, result.out) == (2, b"")
     assert [path.name for path in folder.iterdir()] == [name]
+    assert result.err.startswith(f"Error: {folder} holds something else.")
+
+
+@pytest.mark.parametrize("where", ["gallery", "gallery/mine", "gallery/page", "link"])
+def test_a_page_of_ones_own_is_not_made_among_the_masters(gallery, states, home, tmp_path, where):
+    (home / "link").symlink_to(home / "gallery")
+    before = sorted(home.rglob("*"))
+    result = gallery("-o", home / where)
+    assert (result.code, result.out) == (2, b"")
+    assert "The output is in the gallery" in result.err
+    assert sorted(home.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("place", "why"), [("", "-o is empty."), ("home/history.jsonl", "is the")])
+def test_a_page_has_to_be_somewhere(gallery, states, home, place, why):
+    before = (home / "history.jsonl").read_bytes()
+    result = gallery("-o", place)
+    assert (result.code, why in result.err) == (2, True), result.err
+    assert (home / "history.jsonl").read_bytes() == before
+
+
+def test_a_page_that_was_interrupted_is_finished(gallery, states, tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / ".mai-page.json").write_text("")
+    assert gallery("-o", "site").err == "3 pictures\n"
+    assert gallery("-o", "site").err == "Nothing has changed.\n"
+
+
+@pytest.mark.parametrize("name", ["thumbs/hero.webp", "thumbs/00/hero.webp", "pictures/hero.png"])
+def test_pictures_of_somebody_else_beside_the_page_stay(gallery, states, tmp_path, name):
+    assert gallery("-o", "site").code == 0
+    path = tmp_path / "site" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"mine")
+    assert gallery("-o", "site", "--tag", "hero").err == "2 pictures\n"
+    assert path.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    ("args", "name"), [([], "thumbs"), (["-o", "x"], "thumbs"), (["-o", "x"], "pictures")]
+)
+def test_a_folder_of_the_page_that_somebody_deleted_is_made_again(gallery, states, args, name):
+    folder = Path(gallery(*args).lines[0]).parent
+    shutil.rmtree(folder / name)
+    assert gallery(*args).err == "3 pictures\n"
+    links = [one[key] for one in items(folder) for key in ("picture", "thumb")]
+    assert all(leads(folder, link).is_file() for link in links)
+
+
+def test_one_name_that_no_file_can_have_does_not_stop_the_page(gallery, states, home):
+    odd = drawn(home, 9)
+    odd["master"] |= {"path": f"{'x' * 300}.png"}
+    remember(home, [*states, odd])
+    result = gallery()
+    assert (result.code, result.err) == (0, "3 pictures\n")
+
+
+@pytest.mark.parametrize("args", [[], ["-o", "x"]])
+def test_of_a_picture_that_is_not_what_it_was_nothing_is_made(gallery, states, home, args):
+    secret = png(64, 64)
+    (home / "gallery" / states[0]["master"]["path"]).write_bytes(secret)
+    result = gallery(*args)
+    assert "Traceback" not in result.err
+    folder = Path(result.lines[0]).parent
+    assert all(one["thumb"] is None for one in items(folder) if one["id"] == states[0]["id"])
+    assert len(list(folder.rglob("*.webp"))) == len(list((home / "cache").rglob("*.webp"))) == 2
+    assert not [path for path in folder.rglob("*.png") if path.read_bytes() == secret]
+
+
+@pytest.mark.parametrize("args", [[], ["-o", "x"]])
+def test_a_record_that_names_another_file_takes_it_nowhere(gallery, home, tmp_path, args):
+    theirs = tmp_path / "theirs.jpg"
+    theirs.write_bytes(png(64, 64))
+    digest = hashlib.sha256(theirs.read_bytes()).hexdigest()
+    odd = drawn(home, 0)
+    odd["master"] |= {"gallery": str(tmp_path), "path": theirs.name, "sha256": digest}
+    remember(home, [odd])
+    folder = Path(gallery(*args).lines[0]).parent
+    assert list(folder.rglob(f"{digest}*")) == []
+
+
+@pytest.mark.parametrize("command", [["remove", "last"], ["prune", "--keep", "0"]])
+def test_what_is_removed_leaves_no_small_picture_behind(run, bare, gallery, states, home, command):
+    assert gallery().code == 0
+    digest = states[3]["master"]["sha256"]
+    assert len(list(home.rglob(f"{digest}.webp"))) == 2
+    assert run(bare, "history", *command, "--yes").code == 0
+    assert list(home.rglob(f"{digest}*")) == []
+    others = {path for path in home.rglob("*.webp") if path.stem != digest}
+    assert len(others) == (4 if command[0] == "remove" else 0)
+
+
+def test_what_is_left_alone_keeps_its_small_picture(run, bare, gallery, states, home):
+    assert gallery().code == 0
+    (home / "gallery" / states[3]["master"]["path"]).write_bytes(png(64, 64))
+    assert run(bare, "history", "remove", "last", "--yes").code == 7
+    assert len(list(home.rglob(f"{states[3]['master']['sha256']}.webp"))) == 2
+
+
+def test_a_folder_that_cannot_be_looked_at_is_told(states, home, tmp_path, monkeypatch):
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setenv("MAI_HOME", str(home))
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    folder = tmp_path / "site"
+    with Parts() as parts, pytest.raises(StorageError) as caught:
+        Page(parts, folder).build(Filter())
+    assert caught.value.message == (
+        f"The page in {folder} cannot be made: {folder}: Permission denied."
+    )
+    assert caught.value.exit_code == 7
 
 
 def test_a_folder_that_cannot_be_written_is_told(gallery, states, tmp_path):

@@ -458,12 +458,83 @@ def test_pictures_are_opened_and_shown_by_id(run, bare, home, tmp_path):
     states = [drawn(home, 0), unmade(1, "refused")]
     remember(home, states)
     path = home / "gallery" / states[0]["master"]["path"]
-    for name in ("open", "preview"):
+    for name, code in (("open", 3), ("preview", 0)):
         result = run(bare | {"PATH": str(tmp_path)}, "history", name, states[0]["id"])
-        assert (result.code, result.lines) == (0, [str(path)])
+        assert (result.code, result.lines) == (code, [str(path)])
+        assert ("cannot be opened" in result.err) == (code == 3)
         nothing = run(bare, "history", name, "last", states[0]["id"])
         assert (nothing.code, nothing.out) == (2, b"")
         assert "its status is refused" in nothing.err
+
+
+def test_a_viewer_opens_each_picture(run, bare, home, tmp_path):
+    states = [drawn(home, number) for number in range(2)]
+    remember(home, states)
+    viewer = tmp_path / "bin" / "xdg-open"
+    viewer.parent.mkdir()
+    viewer.write_text("#!/bin/sh\nexit 0\n")
+    viewer.chmod(0o755)
+    path = f"{viewer.parent}:{bare['PATH']}"
+    result = run(bare | {"PATH": path}, "history", "open", *(one["id"] for one in states))
+    assert (result.code, len(result.lines)) == (0, 2), result.err
+
+
+def test_a_word_that_is_no_text_finds_nothing(run, bare, home):
+    remember(home, [record(0, prompt="\ufffd ÿ"), record(1)])
+    for command in (["search", b"\xff"], ["list", "--search", b"fox \xff"]):
+        result = run(bare, "history", *command)
+        assert (result.code, result.out, result.err) == (0, b"", "No record.\n")
+
+
+def test_numbers_that_json_does_not_have_are_not_known(run, bare, home):
+    path = remember(home, [record(0)])
+    path.write_text(path.read_text().replace("0.04", "NaN").replace("20.0", "-Infinity"))
+    result = run(bare, "history", "list", "--json")
+    assert result.objects == [record(0, cost_usd=None, seconds=None)]
+    assert run(bare, "history", "export").objects == result.objects
+
+
+def test_a_mark_before_the_first_line_does_no_harm(run, bare, home, shown):
+    path = remember(home, [record(0, status="sent"), drawn(home, 1)])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert shown("list") == ["picture 1", "picture 0"]
+    assert shown("search", "picture 0") == ["picture 0"]
+    assert run(bare, "history", "tag", record(0)["id"], "+hero").code == 0
+    assert run(bare, "history", "prune", "--keep", "0", "--yes").code == 0
+    assert shown("list") == ["picture 0"]
+
+
+@pytest.mark.parametrize("name", ["assets.toml", "site/assets.toml", "./site/../site/assets.toml"])
+def test_a_manifest_is_known_by_every_way_to_it(home, shown, tmp_path, name):
+    (tmp_path / "site").mkdir()
+    batch = {"manifest": str(tmp_path / "site" / "assets.toml"), "asset": "hero", "request": "x"}
+    other = batch | {"manifest": str(tmp_path / "other" / "assets.toml")}
+    remember(home, [record(0, batch=batch), record(1, batch=other), record(2)])
+    found = ["picture 1", "picture 0"] if name == "assets.toml" else ["picture 0"]
+    assert shown("list", "--batch", name) == found
+
+
+def test_a_clock_that_was_wrong_for_a_while_hides_nothing(home, shown):
+    wrong = [record(10 + number, created_at="2001-01-01T00:00:00Z") for number in range(5)]
+    remember(home, [record(0), *wrong, record(20)])
+    assert shown("list", "--since", "2026-11-01") == ["picture 20", "picture 0"]
+
+
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_moment_at_the_end_of_the_calendar_stops_no_list(bare, home, when):
+    remember(home, [record(0, created_at=when), record(1)])
+    with Terminal([*MAI, "history", "list"], bare, columns=80) as terminal:
+        assert terminal.leaves() == 0
+        assert len(terminal.lines) == 2
+        assert sum(record(0)["id"] in line for line in terminal.lines) == 1
+
+
+def test_days_are_shown_whole_where_there_is_little_room(bare, home):
+    remember(home, [record(0)])
+    command = [*MAI, "history", "stats", "--by", "day"]
+    with Terminal(command, bare | {"TZ": "UTC"}, columns=40, rows=40) as terminal:
+        assert terminal.leaves() == 0
+    assert b"2026-11-01" in terminal.raw
 
 
 def test_the_service_is_never_asked(mai, foundry: Emulator, home):

@@ -78,6 +78,37 @@ def test_a_tagged_record_is_shown_as_json(upkeep, home):
     assert result.objects == [record(0, tags=["hero"])]
 
 
+@pytest.mark.parametrize("option", ["-h", "--help"])
+@pytest.mark.parametrize("changes", [[], ["+hero"]])
+def test_help_is_shown_wherever_it_is_asked_for(upkeep, home, history, option, changes):
+    remember(home, [record(0)])
+    result = upkeep("tag", "last", *changes, option)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith(b"Add tags to a record, or take them off.\n")
+    assert history()[record(0)["id"]] == record(0)
+
+
+def test_a_tag_that_is_given_while_a_picture_is_drawn_stays(mai, env, foundry, home, tmp_path):
+    foundry.latency = 5
+    with subprocess.Popen(
+        [*MAI, "generate", "a fox", "-s", "768x768", "--tag", "draft"],
+        env=env,
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        while not foundry.received and process.poll() is None:
+            time.sleep(0.01)
+        tagged = mai("history", "tag", "last", "+favorite", "-draft", "--json")
+        assert (tagged.code, process.poll()) == (0, None), tagged.err
+        assert process.wait(30) == 0
+    last = json.loads((home / "history.jsonl").read_text().splitlines()[-1])
+    assert (last["status"], last["tags"]) == ("ok", ["favorite"])
+    assert mai("history", "prune", "--keep", "0", "--yes").err.startswith("0 records")
+    assert len(pictures(home)) == 1
+
+
 # Checks.
 
 
@@ -175,6 +206,7 @@ def test_a_request_that_was_never_answered_is_told_until_it_is_forgotten(mai, ki
     assert found == [
         {
             "schema": "mai/recovery/1",
+            "dry_run": False,
             "id": state["id"],
             "result": "unknown",
             "path": found[0]["path"],
@@ -182,7 +214,7 @@ def test_a_request_that_was_never_answered_is_told_until_it_is_forgotten(mai, ki
         }
     ]
     would = mai("history", "recover", "--forget", "--dry-run", "--json").objects[0]
-    assert would["record"] == old
+    assert (would["dry_run"], would["result"], would["record"]) == (True, "unknown", old)
     (forgotten,) = mai("history", "recover", "--forget", "--json").objects
     assert (forgotten["result"], forgotten["record"]) == ("forgotten", old | {"status": "removed"})
     after = mai("history", "recover")
@@ -223,7 +255,11 @@ def test_a_dry_run_says_that_a_whole_picture_would_be_recovered(mai, killed, hom
     age(home)
     (part,) = (home / "gallery").rglob(".*.part")
     part.write_bytes(png(768, 768))
-    assert b"no picture came of it" not in mai("history", "recover", "--dry-run").out
+    told = mai("history", "recover", "--dry-run")
+    assert (told.code, f"its picture is there: {part}" in told.lines[1]) == (0, True)
+    would = mai("history", "recover", "--dry-run", "--json").objects[0]
+    assert (would["dry_run"], would["result"], would["path"]) == (True, "recovered", str(part))
+    assert part.exists()
 
 
 def test_a_picture_that_was_placed_and_not_told_of_is_recovered(upkeep, home, history):
@@ -237,6 +273,49 @@ def test_a_picture_that_was_placed_and_not_told_of_is_recovered(upkeep, home, hi
     assert (newest["status"], newest["master"]["path"]) == ("ok", f"2026/{path.name}")
     assert path.read_bytes() == png(64, 64)
     assert upkeep("verify").code == 0
+
+
+@pytest.mark.parametrize("name", ["a-fox.png", "a-fox-2.png"])
+def test_a_picture_whose_name_has_no_id_is_recovered(upkeep, home, history, name):
+    (home).mkdir()
+    (home / "config.toml").write_text('filename = "{prompt}"\n')
+    owner = drawn(home, 1)
+    master = home / "gallery" / "a-fox.png"
+    (home / "gallery" / owner["master"]["path"]).rename(master)
+    owner["master"]["path"] = "a-fox.png"
+    state = record(0, status="sent", master=None, created_at=LONG_AGO, prompt="a fox")
+    remember(home, [owner, state] if name != "a-fox.png" else [state])
+    (home / "gallery" / name).write_bytes(png(64, 64))
+    assert upkeep("recover").code == 0
+    newest = history()[state["id"]]
+    assert (newest["status"], newest["master"]["path"]) == ("ok", name)
+    assert upkeep("verify").code == 0
+
+
+@pytest.mark.parametrize("args", [[], ["--dry-run"], ["--forget"]])
+def test_the_picture_of_another_record_is_never_recovered(upkeep, home, history, args):
+    state = record(0, status="sent", master=None, created_at=LONG_AGO)
+    owner = drawn(home, 1)
+    path = home / "gallery" / f"a-fox-{state['id'][:8]}.png"
+    (home / "gallery" / owner["master"]["path"]).rename(path)
+    owner["master"]["path"] = path.name
+    remember(home, [owner, state])
+    (told,) = upkeep("recover", "--json", *args).objects
+    result = "forgotten" if args == ["--forget"] else "unknown"
+    assert (told["result"], told["path"]) == (result, None)
+    assert history()[owner["id"]] == owner
+    assert history()[state["id"]]["master"] is None
+
+
+def test_a_record_of_another_shape_stops_no_recovery(upkeep, home, history):
+    odd = record(0, status="sent", created_at=LONG_AGO, prompt=["a"], deployment=None)
+    state = record(1, status="sent", master=None, created_at=LONG_AGO)
+    remember(home, [odd, state])
+    path = home / "gallery" / f"a-fox-{state['id'][:8]}.png"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(png(64, 64))
+    result = upkeep("recover")
+    assert (result.code, history()[state["id"]]["status"]) == (0, "ok"), result.err
 
 
 MANIFEST = '[[assets]]\nname = "fox"\nprompt = "a fox"\nsize = "768x768"\noutput = "fox.png"\n'
@@ -278,13 +357,122 @@ def test_a_removed_picture_goes_and_its_record_says_so(upkeep, home, history):
     assert (would.code, would.lines) == (0, [path])
     assert pictures(home) == {"0", "1", "2"}
     result = upkeep("remove", states[1]["id"], states[1]["id"][:6], "--yes", "--json")
-    assert result.objects == [
-        {"schema": "mai/removal/1", "dry_run": False, "records": 1, "pictures": [path]}
-    ]
+    told = {"schema": "mai/removal/1", "dry_run": False, "records": 1, "pictures": [path]}
+    assert result.objects == [told | {"left": []}]
     assert pictures(home) == {"0", "2"}
     assert history()[states[1]["id"]] == states[1] | {"status": "removed"}
     for name in ("open", "rerun --dry-run --offline"):
         assert upkeep(*name.split(), "last~1").code == (2 if name == "open" else 0)
+
+
+def spoiled(home: Path, tmp_path: Path, way: str) -> dict:
+    """A record whose picture cannot go, or may not."""
+    state = drawn(home, 0)
+    path = home / "gallery" / state["master"]["path"]
+    match way:
+        case "changed":
+            path.write_bytes(path.read_bytes()[:-1] + b"x")
+        case "larger":
+            path.write_bytes(path.read_bytes() + b"x")
+        case "outside":
+            path.rename(tmp_path / "0.png")
+            state["master"]["path"] = "../../0.png"
+        case "linked folder":
+            path.parent.rename(tmp_path / "theirs")
+            path.parent.symlink_to(tmp_path / "theirs")
+        case "no gallery":
+            (home / "gallery").rename(home / "unmounted")
+        case "no file":
+            path.unlink()
+            path.mkdir()
+    return state
+
+
+WAYS = ["changed", "larger", "outside", "linked folder", "no gallery", "no file"]
+
+
+@pytest.mark.parametrize("command", [["remove", "last"], ["prune", "--keep", "0"]])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_record_stays_as_it_was_until_its_picture_is_gone(
+    upkeep, home, tmp_path, history, command, way
+):
+    state = spoiled(home, tmp_path, way)
+    remember(home, [state])
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.png") if path.is_file()}
+    path = str(Path(home / "gallery", state["master"]["path"]))
+    told = upkeep(*command, "--yes")
+    assert (told.code, told.out) == (7, b"")
+    assert told.err.startswith(f"{path} ")
+    assert told.err.endswith("\n0 records, 0 pictures removed.\n")
+    done = upkeep(*command, "--yes", "--json")
+    assert (done.code, done.objects) == (
+        7,
+        [
+            {
+                "schema": "mai/removal/1",
+                "dry_run": False,
+                "records": 0,
+                "pictures": [],
+                "left": [told.err.splitlines()[0]],
+            }
+        ],
+    )
+    would = upkeep(*command, "--dry-run", "--json")
+    assert would.code == 0
+    if way not in ("changed", "no file"):  # which a glance does not tell
+        assert would.objects == [done.objects[0] | {"dry_run": True}]
+    assert history() == {state["id"]: state}
+    found = {path: path.read_bytes() for path in tmp_path.rglob("*.png") if path.is_file()}
+    assert found == before
+
+
+@pytest.mark.parametrize("command", ["remove", "prune"])
+def test_what_can_go_goes_beside_what_is_left(upkeep, home, tmp_path, history, command):
+    states = [spoiled(home, tmp_path, "larger"), drawn(home, 1), drawn(home, 2)]
+    remember(home, states)
+    (home / "gallery" / states[2]["master"]["path"]).unlink()
+    path = str(home / "gallery" / states[1]["master"]["path"])
+    ids = [state["id"] for state in states]
+    args = ["remove", *ids] if command == "remove" else ["prune", "--keep", "0"]
+    would = upkeep(*args, "--dry-run", "--json")
+    done = upkeep(*args, "--yes", "--json")
+    assert (would.code, done.code) == (0, 7)
+    (told,) = done.objects
+    assert would.objects == [told | {"dry_run": True}]
+    assert (told["records"], told["pictures"], len(told["left"])) == (2, [path], 1)
+    gone = [] if command == "prune" else ["removed", "removed"]
+    assert [state["status"] for state in history().values()] == ["ok", *gone]
+
+
+@pytest.mark.parametrize("command", ["remove", "prune"])
+def test_what_could_be_removed_is_told_when_the_history_cannot_be_written(upkeep, home, command):
+    states = [drawn(home, number) for number in range(2)]
+    remember(home, states)
+    if command == "remove":
+        (home / "history.jsonl.lock").mkdir()
+        args = ["remove", "last"]
+    else:
+        (home / ".history.jsonl.part").mkdir()
+        args = ["prune", "--keep", "1"]
+    result = upkeep(*args, "--yes")
+    number = 1 if command == "remove" else 0
+    assert result.code == 7
+    assert result.lines == [str(home / "gallery" / states[number]["master"]["path"])]
+    assert "history.jsonl cannot be written" in result.err
+    assert "Traceback" not in result.err
+    assert pictures(home) == {str(1 - number)}
+
+
+@pytest.mark.parametrize("args", [[], ["--yes"], ["--dry-run"], ["--yes", "--json"]])
+def test_a_record_of_which_only_the_id_is_known_is_told_of(upkeep, home, args):
+    home.mkdir()
+    (home / "history.jsonl").write_text('{"id":"bbbb00000004"}\n')
+    result = upkeep("remove", "bbbb00000004", *args)
+    assert (result.code, result.err.splitlines()[0]) == (
+        0,
+        "bbbb00000004 has no picture; its status is None.",
+    )
+    assert (home / "history.jsonl").read_text() == '{"id":"bbbb00000004"}\n'
 
 
 @pytest.mark.parametrize("command", [["remove", "last"], ["prune", "--keep", "0"]])
@@ -329,6 +517,22 @@ def test_a_person_is_asked_before_a_picture_goes(
         assert person.leaves() == 0
     assert len(pictures(home)) == (1 if goes else 2)
     assert (history.read_bytes() == before) != goes
+
+
+@pytest.mark.parametrize(
+    ("command", "question"),
+    [("remove", "Remove 1 picture, "), ("prune", "Prune 2 records and 1 picture, ")],
+)
+def test_a_question_counts_what_would_really_go(bare, home, tmp_path, command, question):
+    states = [spoiled(home, tmp_path, "larger"), drawn(home, 1), drawn(home, 2)]
+    remember(home, states)
+    (home / "gallery" / states[1]["master"]["path"]).unlink()
+    ids = [state["id"] for state in states]
+    args = ["remove", *ids] if command == "remove" else ["prune", "--keep", "0"]
+    with Person(bare, tmp_path, "history", *args) as person:
+        assert question in person.is_asked("[y/N]")
+        person.answers("n")
+        assert person.leaves() == 0
 
 
 # Pruning.

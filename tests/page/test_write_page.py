@@ -1,8 +1,10 @@
+import errno
 import os
+from pathlib import Path
 
 import pytest
 
-from mai_cli.stores.page import is_ours, write_page
+from mai_cli.stores.page import STAMP, claim, is_ours, write_page
 from tests.page.gallery_page import item
 
 FILES = ["data.js", "index.html", "page.css", "page.js"]
@@ -52,7 +54,41 @@ def test_files_beside_the_page_are_left_alone(folder):
     assert names(folder) == sorted([*FILES, "thumbs", "notes.txt"])
 
 
-def test_a_folder_is_ours_if_it_holds_no_page_or_one_of_mai(folder):
+@pytest.mark.parametrize("name", ["data.js", "notes.txt", "thumbs", "pictures", ".hidden"])
+def test_a_folder_that_holds_something_else_is_not_ours(folder, name):
+    folder.mkdir(parents=True)
+    (folder / name).write_text("mine")
+
+    assert not is_ours(folder)
+
+
+def test_a_page_that_was_interrupted_is_ours(folder):
+    claim(folder)
+    assert names(folder) == [STAMP]
+    assert is_ours(folder)
+    (folder / "thumbs").mkdir()
+    assert is_ours(folder)
+
+
+def test_what_a_page_was_made_from_stays_known_when_it_is_claimed_again(folder):
+    claim(folder)
+    (folder / STAMP).write_text("all")
+    claim(folder)
+
+    assert (folder / STAMP).read_text() == "all"
+
+
+def test_a_folder_that_cannot_be_looked_at_is_an_error_of_the_system(folder, monkeypatch):
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(PermissionError):
+        is_ours(folder)
+
+
+def test_a_folder_is_ours_if_it_holds_nothing_or_a_page_of_mai(folder):
     assert is_ours(folder)
     folder.mkdir(parents=True)
     assert is_ours(folder)
@@ -68,10 +104,10 @@ def test_the_page_of_a_stranger_is_not_ours(folder, page):
     assert not is_ours(folder)
 
 
-def test_an_index_that_cannot_be_read_is_not_ours(folder):
+def test_an_index_that_cannot_be_read_is_an_error_of_the_system(folder):
     (folder / "index.html").mkdir(parents=True)
-
-    assert not is_ours(folder)
+    with pytest.raises(IsADirectoryError):
+        is_ours(folder)
 
 
 def test_a_page_that_cannot_be_written_is_as_before(folder):
@@ -88,6 +124,7 @@ def test_a_page_that_cannot_be_written_is_as_before(folder):
 
 def test_a_folder_that_cannot_be_made_is_an_error_of_the_system(tmp_path):
     (tmp_path / "file").write_text("")
-    assert is_ours(tmp_path / "file")
+    with pytest.raises(NotADirectoryError):
+        is_ours(tmp_path / "file")
     with pytest.raises(OSError, match="file"):
         write_page(tmp_path / "file", [])

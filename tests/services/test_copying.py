@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from mai_cli.errors import UsageError
+from mai_cli.errors import StorageError, UsageError
 from mai_cli.models.recipe import Recipe
+from mai_cli.models.record import Export
 from mai_cli.services.copying import Copied, copy_pictures
 from tests.services.records import state
 
@@ -15,6 +16,19 @@ PLAIN = Recipe("png")
 def copy(world):
     """Copies ``states``; what was prepared, exported and remembered is in ``world``."""
     world.remembered = []
+    world.changed = {}
+    world.forgetful = None
+
+    def remember(state: dict, export: Export) -> None:
+        if world.forgetful:
+            raise world.forgetful
+        world.remembered.append((state["id"], export.path))
+
+    def digest(path: Path) -> str:
+        found = world.changed.get(path.name, "ab" * 32)
+        if isinstance(found, OSError):
+            raise found
+        return found
 
     def copy(*states: dict, recipe: Recipe = PLAIN, **options: bool) -> list[Copied]:
         return list(
@@ -24,7 +38,8 @@ def copy(world):
                 recipe,
                 exporter=world,
                 master=lambda state: Path("/gallery", state["master"]["path"]),
-                remember=lambda state, export: world.remembered.append((state["id"], export.path)),
+                digest=digest,
+                remember=remember,
                 **{"overwrite": False, "metadata": True} | options,
             )
         )
@@ -90,6 +105,43 @@ def test_a_record_of_another_shape_is_told_and_the_rest_go_on(world, copy):
     assert second.path == FOLDER / "b.png"
 
 
+@pytest.mark.parametrize(
+    ("found", "problem"),
+    [
+        ("cd" * 32, "/gallery/2026/a.png is not what it was"),
+        (
+            PermissionError(13, "Permission denied"),
+            "/gallery/2026/a.png cannot be read: Permission denied",
+        ),
+    ],
+)
+def test_a_picture_that_is_not_what_it_was_is_told_and_not_copied(world, copy, found, problem):
+    world.changed["a.png"] = found
+    first, second = copy(state("a"), state("b"))
+    assert (first.path, first.problem) == (None, problem)
+    assert (second.path, second.problem) == (FOLDER / "b.png", None)
+    assert world.remembered == [("b", "/site/b.png")]
+
+
+def test_a_name_that_was_not_used_after_all_is_free(world, copy):
+    broken, whole = named("a", "1/x.png"), named("b", "2/x.png")
+    whole["master"]["sha256"] = "cd" * 32
+    world.changed["x.png"] = "cd" * 32
+    assert [one.path for one in copy(broken, whole)] == [None, FOLDER / "x.png"]
+
+
+def test_a_master_without_a_digest_is_not_copied(copy):
+    (copied,) = copy(state("a", master={"path": "a.png", "gallery": "/gallery"}))
+    assert copied == Copied(copied.state, None, "the record a cannot be understood")
+
+
+def test_a_file_that_the_history_cannot_be_told_of_is_there_all_the_same(world, copy):
+    world.forgetful = StorageError("The history is full.", code="history_failed", hint="x")
+    first, second = copy(state("a"), state("b"))
+    assert (first.path, first.problem) == (FOLDER / "a.png", "The history is full")
+    assert (second.path, second.problem) == (FOLDER / "b.png", "The history is full")
+
+
 def test_what_the_record_has_made_before_is_not_made_again(world, copy):
     older = {"path": "/x.png", "format": "png", "width": 1, "height": 1, "bytes": 1}
     older |= {"sha256": "ab" * 32, "content_credentials": False}
@@ -115,6 +167,7 @@ def test_pictures_are_made_as_they_are_asked_for(world):
         PLAIN,
         exporter=world,
         master=lambda _: Path("/gallery/a.png"),
+        digest=lambda _: "ab" * 32,
         remember=lambda *_: None,
         overwrite=False,
         metadata=True,

@@ -11,9 +11,12 @@ from mai_cli.models.size import Size
 from mai_cli.services.outputs import (
     Target,
     Targets,
+    check_place,
     check_sizes,
     check_targets,
+    is_within,
     parse_outputs,
+    real,
 )
 
 COPY = Recipe("png")
@@ -324,3 +327,55 @@ def test_one_folder_by_two_names_is_one_output(here):
     error = refused(check_targets, parse("drafts/", "link/"), [None], GALLERY, overwrite=False)
 
     assert error.message.startswith("Two outputs have the same name: ")
+
+
+@pytest.mark.parametrize(("path", "is_folder"), [("gallery", True), ("gallery/a", False)])
+@pytest.mark.parametrize("link", [False, True])
+def test_a_place_among_the_masters_is_refused(here, path, is_folder, link):
+    (here / "gallery").mkdir()
+    (here / "link").symlink_to(here / "gallery")
+    path = path.replace("gallery", "link") if link else path
+    error = refused(check_place, here / path, here / "gallery", is_folder=is_folder)
+
+    assert error.code == "bad_output"
+
+
+def test_a_place_is_told_as_it_really_is(here):
+    (here / "drafts").mkdir()
+    (here / "link").symlink_to(here / "drafts")
+    (here / "drafts" / "a.png").symlink_to(here / "b.png")
+    gallery = here / "gallery"
+
+    assert check_place(here / "link", gallery, is_folder=True) == here / "drafts"
+    file = check_place(here / "link" / "a.png", gallery, is_folder=False)
+    assert file == here / "drafts" / "a.png"
+
+
+def test_a_file_is_known_by_every_way_to_its_folder(here):
+    (here / "drafts").mkdir()
+    (here / "link").symlink_to(here / "drafts")
+    (here / "drafts" / "a.png").symlink_to(here / "b.png")
+    ways = ["drafts/a.png", "link/a.png", "drafts/../link/a.png"]
+
+    assert {real(here / way) for way in ways} == {str(here / "drafts" / "a.png")}
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("gallery/a.png", True),
+        ("gallery/2026/a.png", True),
+        ("link/a.png", True),
+        ("gallery/out/a.png", False),
+        ("gallery/../b.png", False),
+        ("gallery-2/a.png", False),
+    ],
+)
+def test_what_is_below_a_folder_is_told_with_links_followed(here, path, answer):
+    (here / "gallery" / "2026").mkdir(parents=True)
+    (here / "outside").mkdir()
+    (here / "link").symlink_to(here / "gallery")
+    (here / "gallery" / "out").symlink_to(here / "outside")
+
+    assert is_within(here / path, here / "gallery") is answer
+    assert is_within(here / path, here / "link") is answer

@@ -19,23 +19,27 @@ def sent(id_: str = "a", ago: timedelta = LONG_AGO, status: str = "sent") -> dic
 
 
 class Rooms:
-    """What runs have left: ``files`` by id, of which ``whole`` are pictures."""
+    """What runs have left: names of files in the gallery by id, of which ``whole`` are pictures."""
 
-    def __init__(self, files: dict[str, Path] | None = None, whole: tuple[str, ...] = ()) -> None:
-        self.files = files or {}
-        self.whole = whole
-        self.kept: list[Path] = []
+    def __init__(self, files: dict[str, str] | None = None, whole: str = "") -> None:
+        self.files = {
+            id_: [Path("/gallery", name) for name in names.split()]
+            for id_, names in (files or {}).items()
+        }
+        self.whole = [Path("/gallery", name) for name in whole.split()]
+        self.kept: list[str] = []
 
-    def left_by(self, record_ids):
-        return {id_: file for id_, file in self.files.items() if id_ in record_ids}
+    def left_by(self, states):
+        ids = [state["id"] for state in states]
+        return {id_: files for id_, files in self.files.items() if id_ in ids}
 
     def is_whole(self, file):
-        return any(self.files.get(id_) == file for id_ in self.whole)
+        return file in self.whole
 
     def keep(self, file, state):
-        if state["id"] not in self.whole:
+        if file not in self.whole:
             return None
-        self.kept.append(file)
+        self.kept.append(file.name)
         return MASTER
 
 
@@ -55,7 +59,7 @@ def test_only_what_was_sent_and_never_answered_is_looked_into():
 def test_a_picture_that_was_left_becomes_that_of_its_record(status):
     history = Memory(sent(status=status))
     before = history.states["a"]
-    rooms = Rooms({"a": Path("/gallery/.a.part")}, whole=("a",))
+    rooms = Rooms({"a": ".a.part"}, whole=".a.part")
 
     assert recover(history, rooms) == [("a", "recovered", "/gallery/a.png")]
     assert history.states["a"] == before | {"status": "ok", "master": MASTER, "error": None}
@@ -65,7 +69,7 @@ def test_a_picture_that_was_left_becomes_that_of_its_record(status):
 @pytest.mark.parametrize("forget", [False, True])
 def test_what_is_torn_is_told_and_left_where_it_is(forget):
     history = Memory(sent())
-    rooms = Rooms({"a": Path("/gallery/.a.part")})
+    rooms = Rooms({"a": ".a.part"})
     result = "forgotten" if forget else "unknown"
 
     assert recover(history, rooms, forget=forget) == [("a", result, "/gallery/.a.part")]
@@ -107,7 +111,7 @@ def test_what_may_still_be_waited_for_is_left_alone(ago, status, result):
 
 def test_the_picture_of_what_may_still_be_waited_for_is_left_alone():
     history = Memory(sent(ago=timedelta(minutes=1)))
-    rooms = Rooms({"a": Path("/gallery/.a.part")}, whole=("a",))
+    rooms = Rooms({"a": ".a.part"}, whole=".a.part")
 
     assert recover(history, rooms) == [("a", "in_flight", "/gallery/.a.part")]
     assert (rooms.kept, history.lines) == ([], [])
@@ -116,7 +120,7 @@ def test_the_picture_of_what_may_still_be_waited_for_is_left_alone():
 @pytest.mark.parametrize("forget", [False, True])
 def test_who_only_looks_changes_nothing(forget):
     history = Memory(sent("a"), sent("b"))
-    rooms = Rooms({"a": Path("/gallery/.a.part")}, whole=("a",))
+    rooms = Rooms({"a": ".a.part"}, whole=".a.part")
 
     found = recover(history, rooms, forget=forget, looks_only=True)
     assert found == [("b", "unknown", None), ("a", "recovered", "/gallery/.a.part")]
@@ -135,13 +139,59 @@ def test_what_was_answered_meanwhile_is_not_forgotten():
 def test_what_is_known_is_json():
     history = Memory(sent())
     (found,) = Recovering(history, Rooms(), NOW, looks_only=False).recover([sent()], forget=False)
-    assert found.to_json() == {
+    assert found.to_json(dry_run=False) == {
         "schema": "mai/recovery/1",
+        "dry_run": False,
         "id": "a",
         "result": "unknown",
         "path": None,
         "record": sent(),
     }
+    assert found.to_json(dry_run=True)["dry_run"] is True
+
+
+def test_of_several_files_the_first_that_is_whole_is_taken():
+    rooms = Rooms({"a": "torn.part a.png other.png"}, whole="a.png other.png")
+    assert recover(Memory(sent()), rooms, looks_only=True) == [("a", "recovered", "/gallery/a.png")]
+    assert recover(Memory(sent()), rooms) == [("a", "recovered", "/gallery/a.png")]
+    assert rooms.kept == ["a.png"]
+
+
+@pytest.mark.parametrize("looks_only", [False, True])
+@pytest.mark.parametrize("gallery", ["/gallery", "/gallery/x/.."])
+def test_the_picture_of_another_record_is_never_taken(gallery, looks_only):
+    owner = state("b", master=MASTER | {"gallery": gallery, "path": "b.png"})
+    rooms = Rooms({"a": "b.png"}, whole="b.png")
+    history = Memory(sent(), owner)
+    assert recover(history, rooms, looks_only=looks_only) == [("a", "unknown", None)]
+    assert recover(history, rooms, forget=True, looks_only=looks_only)[0][1:] == (
+        "unknown" if looks_only else "forgotten",
+        None,
+    )
+    assert (rooms.kept, history.states["b"]) == ([], owner)
+
+
+def test_a_picture_of_another_record_hides_none_behind_it():
+    owner = state("b", master=MASTER | {"path": "b.png"})
+    rooms = Rooms({"a": "b.png a.png"}, whole="b.png a.png")
+    assert recover(Memory(sent(), owner), rooms) == [("a", "recovered", "/gallery/a.png")]
+    assert rooms.kept == ["a.png"]
+
+
+def test_one_file_is_the_picture_of_one_record_only():
+    rooms = Rooms({"a": "x.png", "b": "x.png"}, whole="x.png")
+    found = recover(Memory(sent("a"), sent("b")), rooms)
+    assert sorted(result for _, result, _ in found) == ["recovered", "unknown"]
+    assert rooms.kept == ["x.png"]
+
+
+@pytest.mark.parametrize("looks_only", [False, True])
+def test_records_that_may_have_left_the_same_files_each_get_one(looks_only):
+    rooms = Rooms({"a": "x.png x-2.png", "b": "x.png x-2.png"}, whole="x.png x-2.png")
+    found = recover(Memory(sent("a"), sent("b")), rooms, forget=True, looks_only=looks_only)
+    assert [result for _, result, _ in found] == ["recovered", "recovered"]
+    if not looks_only:
+        assert sorted(rooms.kept) == ["x-2.png", "x.png"]
 
 
 @given(odd=ODD_STATES)

@@ -7,8 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mai_cli.adapters.identity import digest
+from mai_cli.errors import StorageError
 from mai_cli.models.upkeep import Gone
-from mai_cli.services.removing import Removing, Wear, bytes_of
+from mai_cli.services.removing import Removing, Wear
 from mai_cli.stores.gallery import remove_picture
 from tests.services.records import ODD_STATES, Memory, state
 
@@ -27,7 +28,12 @@ class Place:
         self.outside.mkdir()
         self.history = Memory()
         self.gone = Gone()
-        self.removing = Removing(self.history, digest, remove_picture)
+        self.removed: list[str] = []
+        self.removing = Removing(self.history, digest, self.let_go)
+
+    def let_go(self, path: Path, gallery: Path, sha256: str) -> None:
+        remove_picture(path, gallery)
+        self.removed.append(sha256)
 
     def add(self, id_: str, name: str | None = None, **more: object) -> Path:
         """A record with a picture, which is there unless ``name`` leads elsewhere."""
@@ -40,7 +46,8 @@ class Place:
 
     def note(self, id_: str, name: str, content: bytes, **more: object) -> None:
         sha256 = hashlib.sha256(content).hexdigest()
-        master = {"gallery": str(self.gallery), "path": name, "sha256": sha256, "bytes": 5}
+        master = {"gallery": str(self.gallery), "path": name, "sha256": sha256}
+        master["bytes"] = len(content)
         self.history.states[id_] = state(id_, **({"master": master} | more))
 
     def remove(self, *ids: str) -> None:
@@ -50,9 +57,20 @@ class Place:
         self.removing.prune(Wear(**wear), self.gone)
         return list(self.history.states)
 
+    def would(self, *ids: str, prune: bool) -> Gone:
+        would = self.removing.would_prune if prune else self.removing.would_remove
+        return would([self.history.states[id_] for id_ in ids])
+
+    def goes(self, id_: str, *, prune: bool) -> Gone:
+        """Let a record go, as it would: the same of both."""
+        would = self.would(id_, prune=prune)
+        self.prune(keep=0) if prune else self.remove(id_)
+        assert self.gone == would
+        return would
+
     @property
-    def notes(self) -> list[str]:
-        return [note.replace(f"{self.gallery}/", "") for note in self.gone.notes]
+    def left(self) -> list[str]:
+        return [note.replace(f"{self.gallery}/", "") for note in self.gone.left]
 
 
 @pytest.fixture
@@ -68,7 +86,8 @@ def test_a_picture_goes_and_its_record_says_so(place):
     assert not first.exists()
     assert second.exists()
     assert place.history.states["a" * 12] == before | {"status": "removed"}
-    assert place.gone == Gone(1, [str(first)], [])
+    assert place.gone == Gone(1, [str(first)], 12)
+    assert place.removed == [hashlib.sha256(b"a" * 12).hexdigest()]
 
 
 def test_what_others_added_meanwhile_stays_in_the_record(place):
@@ -84,7 +103,7 @@ def test_a_picture_that_is_gone_already_is_no_problem(place):
     place.add("a" * 12).unlink()
     place.remove("a" * 12)
 
-    assert place.gone == Gone(1, [], [])
+    assert place.gone == Gone(1)
     assert place.history.states["a" * 12]["status"] == "removed"
 
 
@@ -113,7 +132,7 @@ def test_a_picture_that_is_not_what_it_was_is_left_alone(place):
     place.remove("a" * 12)
 
     assert path.read_bytes() == b"retouched"
-    assert place.notes == [f"{'a' * 12}.png is not what it was, and was left alone."]
+    assert place.left == [f"{'a' * 12}.png is not what it was, and was left alone."]
     assert place.gone.pictures == []
 
 
@@ -127,7 +146,7 @@ def test_what_lies_outside_of_the_gallery_is_left_alone(place, name):
 
     assert file.read_bytes() == b"mine"
     assert place.gone.pictures == []
-    assert "is outside of the gallery, and was left alone." in place.notes[0]
+    assert "is outside of the gallery, and was left alone." in place.left[0]
 
 
 @pytest.mark.parametrize("prune", [False, True])
@@ -178,7 +197,7 @@ def test_a_picture_that_cannot_be_removed_keeps_its_record(place):
     place.add("a" * 12)
     place.add("b" * 12)
 
-    def refuse(*_: Path) -> None:
+    def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     place.removing = Removing(place.history, digest, refuse)
@@ -186,7 +205,7 @@ def test_a_picture_that_cannot_be_removed_keeps_its_record(place):
 
     assert place.history.states["a" * 12]["status"] == "ok"
     assert place.gone.records == 0
-    assert place.notes == [f"{'a' * 12}.png could not be removed: Permission denied."]
+    assert place.left == [f"{'a' * 12}.png could not be removed: Permission denied."]
     assert place.prune(keep=0) == ["a" * 12, "b" * 12]
 
 
@@ -195,7 +214,7 @@ def test_pruning_takes_pictures_and_records(place):
 
     assert place.prune(before=datetime(2026, 11, 5, tzinfo=UTC)) == ["b" * 12]
     assert (old.exists(), new.exists()) == (False, True)
-    assert place.gone == Gone(1, [str(old)], [])
+    assert place.gone == Gone(1, [str(old)], 12)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +267,7 @@ def test_pruning_that_was_cut_off_goes_on_when_it_is_asked_for_again(place):
     paths = [place.add(id_) for id_ in "abc"]
     removed = []
 
-    def remove(path: Path, gallery: Path) -> None:
+    def remove(path: Path, gallery: Path, _: str) -> None:
         if removed:
             raise KeyboardInterrupt
         removed.append(path)
@@ -259,7 +278,7 @@ def test_pruning_that_was_cut_off_goes_on_when_it_is_asked_for_again(place):
         place.prune(keep=0)
     assert list(place.history.states) == ["a", "b", "c"]
 
-    place.removing = Removing(place.history, digest, remove_picture)
+    place.removing = Removing(place.history, digest, place.let_go)
     assert place.prune(keep=0) == []
     assert not any(path.exists() for path in paths)
 
@@ -267,7 +286,9 @@ def test_pruning_that_was_cut_off_goes_on_when_it_is_asked_for_again(place):
 @given(odd=ODD_STATES, wear=st.sampled_from([Wear(keep=0), Wear(datetime(2100, 1, 1, tzinfo=UTC))]))
 def test_a_record_of_any_shape_can_be_chosen(odd, wear):
     assert list(wear.chosen([odd])) in ([], [odd])
-    assert isinstance(bytes_of([odd]), int)
+    would = Removing(Memory(odd), digest, remove_picture).would_prune([odd])
+    assert would.records in (0, 1)
+    assert isinstance(would.bytes, int)
 
 
 @given(
@@ -283,16 +304,107 @@ def test_a_record_of_any_shape_can_be_chosen(odd, wear):
 @example(master={"gallery": "a\0b", "path": "a.png", "sha256": ""})
 @example(master={"gallery": "/gallery", "path": "x" * 5000, "sha256": ""})
 def test_a_picture_of_any_name_stops_nothing(master):
-    def refuse(path: Path, _: Path) -> None:
+    def refuse(path: Path, *_: object) -> None:
         raise AssertionError(path)
 
     history = Memory(state("a", master=master))
     Removing(history, digest, refuse).prune(Wear(keep=0), Gone())
 
 
-def test_the_bytes_of_pictures_add_up():
-    small = state("a", master={"bytes": 5})
-    assert bytes_of([state(), small, state(status="removed"), state(master=None)]) == 1_534_027
+def test_the_bytes_of_pictures_that_go_add_up(place):
+    for id_ in ("a" * 5, "b" * 7):
+        place.add(id_)
+    place.add("c", status="removed")
+    place.add("d").unlink()
+    would = place.would("a" * 5, "b" * 7, "c", "d", prune=True)
+    assert (would.records, len(would.pictures), would.bytes) == (4, 2, 12)
+
+
+@pytest.mark.parametrize("prune", [False, True])
+def test_what_is_left_alone_keeps_its_record_as_it_was(place, prune):
+    path = place.add("a" * 12)
+    path.write_bytes(b"retouched!!!")
+    place.add("b" * 12)
+    before = place.history.states["a" * 12]
+    place.prune(keep=0) if prune else place.remove("a" * 12, "b" * 12)
+
+    assert place.history.states["a" * 12] == before
+    assert place.gone.left == [f"{path} is not what it was, and was left alone."]
+    assert (place.gone.records, len(place.gone.pictures)) == (1, 1)
+
+
+@pytest.mark.parametrize("prune", [False, True])
+@pytest.mark.parametrize("name", ["../outside/a.png", "linked/a.png", "notes.txt", "a.PNG"])
+def test_a_file_that_is_no_master_of_the_gallery_keeps_its_record(place, prune, name):
+    (place.gallery / "linked").symlink_to(place.outside)
+    path = place.add("a" * 12, name)
+    before = place.history.states["a" * 12]
+    gone = place.goes("a" * 12, prune=prune)
+
+    assert path.exists()
+    assert gone == Gone(left=[f"{path} is outside of the gallery, and was left alone."])
+    assert place.history.states == {"a" * 12: before}
+
+
+@pytest.mark.parametrize("prune", [False, True])
+@pytest.mark.parametrize("way", ["gone", "a file"])
+def test_a_gallery_that_is_not_there_keeps_its_records(place, prune, way):
+    path = place.add("a" * 12)
+    before = place.history.states["a" * 12]
+    place.gallery.rename(place.outside / "unmounted")
+    if way == "a file":
+        place.gallery.write_bytes(b"")
+    gone = place.goes("a" * 12, prune=prune)
+
+    assert gone == Gone(left=[f"{path} cannot be looked at, since its gallery is not there."])
+    assert place.history.states == {"a" * 12: before}
+
+
+@pytest.mark.parametrize("name", ["a.png", "2026/11/a.png"])
+@pytest.mark.parametrize("prune", [False, True])
+def test_a_missing_picture_in_a_gallery_that_is_there_takes_its_record_along(place, prune, name):
+    place.note("a" * 12, name, b"x")
+    gone = place.goes("a" * 12, prune=prune)
+
+    assert gone == Gone(1)
+    assert [one["status"] for one in place.history.states.values()] == ["removed"] * (not prune)
+
+
+@pytest.mark.parametrize("prune", [False, True])
+def test_only_what_would_really_go_is_counted(place, prune):
+    here = place.add("a" * 12)
+    place.add("b" * 12).unlink()
+    changed = place.add("c" * 12)
+    changed.write_bytes(b"retouched")
+    place.add("d" * 12, status="removed")
+    would = place.would(*(id_ * 12 for id_ in "abcd"), prune=prune)
+
+    assert (would.pictures, would.bytes) == ([str(here)], 12)
+    assert would.left == [f"{changed} is not what it was, and was left alone."]
+    assert would.records == (3 if prune else 2)
+    assert would.notes == ([] if prune else [f"{'d' * 12} has no picture; its status is removed."])
+    assert (here.exists(), place.history.lines, len(place.history.states)) == (True, [], 4)
+
+
+def test_a_record_without_a_status_is_told_of(place):
+    place.history.states["a"] = {"id": "a"}
+    place.remove("a")
+    assert place.gone == Gone(notes=["a has no picture; its status is None."])
+    assert place.history.states == {"a": {"id": "a"}}
+
+
+def test_what_went_is_known_when_the_history_cannot_be_written(place):
+    first, second = place.add("a" * 12), place.add("b" * 12)
+
+    def fail() -> None:
+        raise StorageError("no", code="history_failed", hint="x")
+
+    place.history.meanwhile = fail
+    with pytest.raises(StorageError):
+        place.remove("a" * 12, "b" * 12)
+
+    assert place.gone == Gone(0, [str(first)], 12)
+    assert (first.exists(), second.exists()) == (False, True)
 
 
 def test_a_circle_of_links_is_left_alone(place):

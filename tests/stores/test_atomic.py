@@ -1,4 +1,5 @@
 import errno
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -242,6 +243,24 @@ def test_a_new_file_that_cannot_have_its_name_leaves_nothing_behind(tmp_path, ov
         write(target, b"whole", overwrite=overwrite)
     assert [path.name for path in tmp_path.iterdir()] == ["hero.png"]
     assert target.is_dir()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_is_no_file_is_never_replaced(tmp_path, kind):
+    target = tmp_path / "out.png"
+    if kind == "pipe":
+        os.mkfifo(target)
+    else:
+        target.symlink_to("/dev/null")
+    before = os.lstat(target)
+    with (
+        pytest.raises(OSError, match="it is not a file"),
+        create(target, overwrite=True) as file,
+    ):
+        file.write(b"new")
+
+    assert (os.lstat(target).st_ino, os.lstat(target).st_mode) == (before.st_ino, before.st_mode)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.png"]
 
 
 def test_many_threads_write_one_name_and_each_file_is_whole(tmp_path, links):

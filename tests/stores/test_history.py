@@ -854,7 +854,59 @@ def test_a_record_that_was_changed_before_its_answer_came_is_one_record(path, re
     assert [state["tags"] for state in history.newest()] == [["hero"]]
 
     history.append(ended := made(record, "ab" * 32))
-    assert list(history.newest()) == [ended.to_json()]
+    assert list(history.newest()) == [ended.to_json() | {"tags": ["hero"]}]
+
+
+@pytest.mark.parametrize("tags", [[], ["hero"], ["b", "a", "ü 日本"]])
+def test_tags_that_others_gave_or_took_meanwhile_stay(path, record, tags):
+    history = History(path)
+    record = replace(record, tags=["old"])
+    history.append(record)
+    history.change(record.id, lambda state: {**state, "tags": tags})
+    again = replace(record, attempts=2)
+    ended = made(record, "ab" * 32)
+    for later in (again, ended, replace(ended, alt="more")):
+        history.append(later, is_detail=later is not ended)
+        assert objects(path)[-1] == later.to_json() | {"tags": tags}
+    history.change(record.id, lambda state: {**state, "tags": ["last"]})
+    history.append(ended)
+    assert objects(path)[-1]["tags"] == ["last"]
+
+
+def test_tags_of_another_record_are_not_taken_over(path, record):
+    history = History(path)
+    history.append(record)
+    history.append(replace(record, id="cafe00000000", rerun_of=record.id, tags=["theirs"]))
+    history.append(ended := made(record, "ab" * 32))
+    assert objects(path)[-1] == ended.to_json()
+
+
+@pytest.mark.parametrize("tags", [None, 7, "x", {"a": 1}])
+def test_tags_of_another_shape_are_not_taken_over(path, record, tags):
+    path.write_bytes(to_line(record.to_json() | {"tags": tags}))
+    History(path).append(ended := made(record, "ab" * 32))
+    assert objects(path)[-1] == ended.to_json()
+
+
+def test_a_record_that_was_pruned_meanwhile_keeps_its_own_tags(path, record):
+    record = replace(record, tags=["old"])
+    ended = made(record, "ab" * 32)
+    History(path).append(ended)
+    assert objects(path) == [ended.to_json()]
+
+
+def test_tags_that_are_given_while_it_is_appended_all_stay(python, path, record):
+    history = History(path)
+    history.append(record)
+    processes = [python.start(TAG, record.id, name) for name in "ab"]
+    started(processes)
+    for number in range(40):
+        history.append(replace(record, attempts=2 + number), is_detail=True)
+    for process in processes:
+        python.finish(process)
+
+    (state,) = history.newest()
+    assert sorted(state["tags"]) == sorted(f"{n}-{number}" for n in "ab" for number in range(20))
 
 
 def test_changes_of_several_processes_all_stay(python, path, record):

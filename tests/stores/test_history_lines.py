@@ -135,6 +135,17 @@ def test_what_is_no_record_is_none(line):
     assert state_of(line) is None
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_json_does_not_have_is_not_known(number):
+    line = f'{{"id":"x","cost_usd":{number},"a":[{number},1]}}'.encode()
+    assert state_of(line) == {"id": "x", "cost_usd": None, "a": [None, 1]}
+
+
+def test_a_mark_before_the_first_line_does_no_harm():
+    assert state_of(b'\xef\xbb\xbf{"id":"x"}') == {"id": "x"}
+    assert state_of(b'\xef\xbb\xbf\xef\xbb\xbf{"id":"x"}') is None
+
+
 def test_a_record_may_be_written_with_spaces():
     assert state_of(b' { "id" : "x" , "n" : 1 }\r\n') == {"id": "x", "n": 1}
 

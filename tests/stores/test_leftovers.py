@@ -10,6 +10,7 @@ from mai_cli.adapters.png import PngScan
 from mai_cli.errors import StorageError
 from mai_cli.models.settings import DEFAULT_FILENAME
 from mai_cli.stores.leftovers import PAGE, Leftovers, pictures_in
+from mai_cli.stores.names import master_name
 from tests.pictures import encoded, smooth
 
 ID = "b7c41f09e2aa"
@@ -57,31 +58,93 @@ def names(folder: Path) -> list[str]:
 def test_what_was_on_its_way_into_the_gallery_is_found(gallery, left, name):
     file = put(gallery / name)
     put(gallery / "2026/11/22/.cafe00000000.part")
-    assert left.left_by([ID, "dead00000000"]) == {ID: file}
+    assert left.left_by([{"id": ID}, {"id": "dead00000000"}]) == {ID: [file]}
 
 
 @pytest.mark.parametrize("name", [f"mai-{ID}-x7.part", f"mai-{ID}-x7.png"])
 def test_what_the_gallery_could_not_take_is_found(temporary, left, name):
     file = put(temporary / name)
-    assert left.left_by([ID]) == {ID: file}
+    assert left.left_by([{"id": ID}]) == {ID: [file]}
 
 
 @pytest.mark.parametrize("name", [f"{ID}.txt", f"{ID}.webp", f"{PAGE}/pictures/{ID}.png", "a.png"])
 def test_what_is_something_else_is_not(gallery, left, name):
     put(gallery / name)
-    assert left.left_by([ID]) == {}
+    assert left.left_by([{"id": ID}]) == {}
 
 
 @pytest.mark.parametrize("record_id", ["", "a", "2"])
 def test_a_record_with_a_short_id_is_given_no_picture_of_another(gallery, left, record_id):
     put(gallery / "2026" / "a-fox-at-dawn-cafe0000.png")
-    assert left.left_by([record_id]) == {}
+    assert left.left_by([{"id": record_id}]) == {}
 
 
 def test_nothing_is_looked_for_where_nothing_is_asked_for(tmp_path):
     left = Leftovers(tmp_path / "not there", DEFAULT_FILENAME, scan)
     assert left.left_by([]) == {}
-    assert left.left_by([ID]) == {}
+    assert left.left_by([{"id": ID}]) == {}
+
+
+def test_all_that_a_request_may_have_left_is_found(temporary, gallery, left):
+    files = [put(gallery / NAME), put(gallery / f"x/.{ID}.part"), put(temporary / f"mai-{ID}.png")]
+    assert sorted(left.left_by([{"id": ID}])[ID]) == sorted(files)
+
+
+def test_each_of_many_records_gets_its_own(gallery, left):
+    ids = [f"{number:08x}cafe" for number in range(300)]
+    files = {id_: [put(gallery / f"{id_[:8]}.png", b"")] for id_ in ids}
+    assert left.left_by([{"id": id_} for id_ in ids]) == files
+
+
+def test_an_id_is_found_in_a_longer_run_of_its_letters(gallery, left):
+    file = put(gallery / f"a-facade{ID[:8]}cafe.png")
+    assert left.left_by([{"id": ID}]) == {ID: [file]}
+
+
+@pytest.mark.parametrize("template", ["{year}/{prompt}", "a-lighthouse-at-dawn", "x/{time}"])
+def test_a_picture_whose_name_has_no_id_is_found_by_its_name(gallery, record, template):
+    left = Leftovers(gallery, template, scan)
+    first = gallery / master_name(template, record)
+    assert left.left_by([record.to_json()]) == {}
+
+    files = [put(first), put(first.with_stem(f"{first.stem}-2"))]
+    put(first.with_stem(f"{first.stem}-4"))
+    put(first.with_stem(f"{first.stem}-dusk"))
+    assert left.left_by([record.to_json()]) == {ID: files}
+
+
+def test_a_picture_whose_name_has_an_id_is_not_found_by_its_name_too(gallery, left, record):
+    file = put(gallery / NAME)
+    assert left.left_by([record.to_json()]) == {ID: [file]}
+
+
+@pytest.mark.parametrize("odd", [{"created_at": 7}, {"prompt": ["a"]}, {"deployment": None}])
+def test_a_record_of_another_shape_has_no_expected_name(gallery, record, odd):
+    left = Leftovers(gallery, "picture", scan)
+    put(gallery / "picture.png")
+    assert left.left_by([{"id": ID}]) == {}
+    assert left.left_by([record.to_json() | odd]) in ({}, {ID: [gallery / "picture.png"]})
+
+
+def test_a_folder_that_cannot_be_looked_into_stops_no_search(gallery, record, monkeypatch):
+    left = Leftovers(gallery, "x/picture", scan)
+    file = put(gallery / "x" / "picture.png")
+    stat = Path.stat
+
+    def refuse(path: Path, **options: bool) -> object:
+        if path == file:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    assert left.left_by([record.to_json()]) in ({}, {ID: [file]})
+
+
+def test_what_is_whole_can_be_told(gallery, left):
+    assert left.is_whole(put(gallery / "a.png"))
+    assert not left.is_whole(put(gallery / "b.png", PICTURE[:-1]))
+    assert not left.is_whole(gallery / "c.png")
+    assert not left.is_whole(gallery)
 
 
 def test_a_whole_picture_gets_its_name_and_its_facts(gallery, left, record):

@@ -21,7 +21,7 @@ def names(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def small(path: Path) -> bytes:
+def small(_digest: str, path: Path) -> bytes:
     return b"small " + path.read_bytes()
 
 
@@ -53,7 +53,7 @@ def test_each_picture_is_made_small_once(tmp_path, cache, pictures):
 def test_pictures_become_thumbnails(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(encoded(smooth(400, 200)))
-    cache = ThumbnailCache(tmp_path / "cache", lambda path: shrink(path, 64, 64).webp())
+    cache = ThumbnailCache(tmp_path / "cache", lambda _, path: shrink(path, 64, 64).webp())
     (tmp_path / "b.png").write_bytes(b"no picture")
     (tmp_path / "c.png").write_bytes(path.read_bytes()[:-30])
     files = {digest(n): tmp_path / f"{name}.png" for n, name in enumerate("abcd")}
@@ -66,10 +66,10 @@ def test_pictures_become_thumbnails(tmp_path):
 
 @pytest.mark.parametrize("error", [OSError(2, "No such file"), ValueError("is damaged")])
 def test_what_cannot_be_made_small_is_left_out(tmp_path, pictures, error):
-    def make(path: Path) -> bytes:
+    def make(sha256: str, path: Path) -> bytes:
         if path.name in ("3", "7"):
             raise error
-        return small(path)
+        return small(sha256, path)
 
     cache = ThumbnailCache(tmp_path / "cache", make)
     left = pictures.keys() - {digest(3), digest(7)}
@@ -80,10 +80,10 @@ def test_pictures_are_made_small_side_by_side(tmp_path, pictures, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     together = threading.Barrier(4, timeout=20)
 
-    def make(path: Path) -> bytes:
+    def make(sha256: str, path: Path) -> bytes:
         if int(path.name) < 4:
             together.wait()
-        return small(path)
+        return small(sha256, path)
 
     assert len(list(ThumbnailCache(tmp_path / "cache", make).fill(pictures))) == 10
 
@@ -155,6 +155,46 @@ def test_what_else_is_beside_the_thumbnails_stays(tmp_path, pictures, cache):
     cache.hand_out(page, {digest(1)})
     cache.hand_out(page, set())
     assert names(page) == ["00/notes.txt"]
+
+
+@pytest.mark.parametrize(
+    "name", ["hero.webp", f"{'A' * 64}.webp", f"{'a' * 63}.webp", f"{'a' * 65}.webp"]
+)
+@pytest.mark.parametrize("place", ["", "aa"])
+def test_a_picture_of_somebody_else_is_no_thumbnail_and_stays(
+    tmp_path, pictures, cache, place, name
+):
+    list(cache.fill(pictures))
+    for folder in ("page", "cache"):
+        (tmp_path / folder / place).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / place / name).write_bytes(b"mine")
+    cache.hand_out(tmp_path / "page", {digest(1)})
+    cache.hand_out(tmp_path / "page", set())
+
+    assert names(tmp_path / "page") == [str(Path(place, name))]
+    assert cache.known() == pictures.keys()
+
+
+def test_a_thumbnail_is_made_of_the_picture_with_its_digest(tmp_path, pictures):
+    def make(sha256: str, path: Path) -> bytes:
+        if path.read_text() != sha256:
+            raise ValueError(path)
+        return small(sha256, path)
+
+    pictures[digest(3)].write_text("another picture")
+    cache = ThumbnailCache(tmp_path / "cache", make)
+    assert set(cache.fill(pictures)) == cache.known() == pictures.keys() - {digest(3)}
+
+
+def test_what_is_forgotten_is_gone_and_the_rest_stays(tmp_path, pictures, cache):
+    list(cache.fill(pictures))
+    for _ in range(2):
+        cache.forget(digest(1))
+    cache.forget(digest(99))
+
+    assert cache.known() == pictures.keys() - {digest(1)}
+    ThumbnailCache(tmp_path / "not there", small).forget(digest(1))
+    assert not (tmp_path / "not there").exists()
 
 
 def test_a_thumbnail_that_another_run_hands_out_at_once_is_no_problem(

@@ -7,6 +7,7 @@ import typer
 
 from mai_cli.commands.help import HelpCommand
 from mai_cli.commands.options import Batch, Help, Json, Model, Search, Since, Status, Tagged, Until
+from mai_cli.errors import ExitCode
 from mai_cli.parts import Parts
 
 if TYPE_CHECKING:
@@ -126,10 +127,13 @@ def open_(context: typer.Context, ids: Ids, json: Json = False, _help: Help = Fa
     """
     parts: Parts = context.obj
     parts.configure({}, json=json)
+    code = ExitCode.OK
     for state in parts.upkeep.find_all(ids):
         path = parts.upkeep.master(state)
-        parts.open_file(path)
+        if not parts.open_file(path):
+            code = ExitCode.CONFIG
         parts.output.object(state) if json else parts.output.path(path)
+    raise typer.Exit(code)
 
 
 @app.command(cls=HelpCommand, add_help_option=False)

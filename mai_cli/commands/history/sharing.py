@@ -1,8 +1,9 @@
 """The commands of ``mai history`` that make something of it for others."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -23,6 +24,9 @@ from mai_cli.commands.options import (
 )
 from mai_cli.errors import ExitCode, UsageError
 from mai_cli.parts import Parts
+
+if TYPE_CHECKING:
+    from mai_cli.services.copying import Copied
 
 app = typer.Typer()
 
@@ -103,24 +107,26 @@ def export(
     """
     from mai_cli.models.recipe import FORMATS, parse_recipe
     from mai_cli.stores.record_export import pieces, write
-    from mai_cli.terminal.history_showing import show_copied, show_pieces
+    from mai_cli.terminal.history_showing import show_pieces
     from mai_cli.terminal.wording import counted
 
     parts: Parts = context.obj
     parts.configure({"metadata": False if no_metadata else None}, json=json)
     work = parts.upkeep
     kind = _kind(format_, output, to, sheet)
-    if (resize or fit or quality or max_kb) and not to:
+    if (resize or fit or quality or max_kb) and to is None:
         raise _not_together("--resize, --fit, --quality and --max-kb", "go with --to")
-    if json and (sheet or output or kind not in ("jsonl", *PICTURES)):
+    if json and (sheet is not None or output is not None or kind not in ("jsonl", *PICTURES)):
         raise _not_together("--json", "is for records on stdout, and for --to")
     states = work.chosen(ids, work.filter(since, until, status, model, tag, batch, search))
-    if sheet:
-        count = work.sheet(states, Path(sheet).absolute(), overwrite=overwrite)
-        parts.output.path(Path(sheet).absolute())
+    if sheet is not None:
+        path = work.output("--sheet", sheet)
+        count = work.sheet(states, path, overwrite=overwrite)
+        parts.output.path(path)
         parts.output.note(counted(count, "picture"))
-    elif to:
+    elif to is not None:
         recipe = replace(parse_recipe(resize, fit, quality, max_kb), format=FORMATS[f".{kind}"])
+        folder = work.output("--to", to, is_folder=True)
         if not ids:
             states = (one for one in states if one.get("status") == "ok")
         else:  # each was asked for
@@ -128,27 +134,41 @@ def export(
             for state in states:
                 if state.get("status") != "ok":
                     work.master(state)  # says why there is none
-        problems = 0
-        for copied in work.copy(states, to, recipe, overwrite=overwrite):
-            problems += copied.problem is not None
-            show_copied(parts.output, copied.state, copied.path, copied.problem)
-        raise typer.Exit(ExitCode.STORAGE if problems else ExitCode.OK)
-    elif output and output != "-":
-        write(Path(output).absolute(), pieces(states, kind), overwrite=overwrite)
-        parts.output.path(Path(output).absolute())
+        code = _show_copies(parts, work.copy(states, folder, recipe, overwrite=overwrite))
+        raise typer.Exit(code)
+    elif output is not None and output != "-":
+        path = work.output("-o", output)
+        write(path, pieces(states, kind), overwrite=overwrite)
+        parts.output.path(path)
     else:
         show_pieces(parts.output, pieces(states, kind), is_screen=parts.stdout_is_terminal)
 
 
+def _show_copies(parts: Parts, copies: "Iterable[Copied]") -> ExitCode:
+    from mai_cli.terminal.history_showing import show_copied
+
+    results = []
+    for copied in copies:
+        results.append(ExitCode.STORAGE if copied.problem else ExitCode.OK)
+        show_copied(parts.output, copied.state, copied.path, copied.problem)
+    if not results:
+        parts.output.note("No picture.")
+    return max(results, default=ExitCode.OK)
+
+
 def _kind(format_: str | None, output: str | None, to: str | None, sheet: str | None) -> str:
     """The format, which suits what is asked for."""
-    wanted = [option for option in (output, to, sheet) if option]
+    wanted = [option for option in (output, to, sheet) if option is not None]
     if len(wanted) > 1:
         raise _not_together("-o, --to and --sheet", "do not go together")
-    if format_ and (sheet or (format_ in PICTURES) != bool(to)):
+    if format_ and (sheet is not None or (format_ in PICTURES) != (to is not None)):
         raise _not_together(f"--format {format_}", "does not go with that")
+    if to is not None:
+        return format_ or "png"
     ending = Path(output or "").suffix[1:].lower()
-    return format_ or ("png" if to else ending if ending in RECORDS else "jsonl")
+    if not format_ and ending in (*PICTURES, "jpeg"):
+        raise _not_together(f"-o {output}", "is for records; pictures go with --to or --sheet")
+    return format_ or (ending if ending in RECORDS else "jsonl")
 
 
 def _not_together(what: str, why: str) -> UsageError:
@@ -197,7 +217,8 @@ def gallery(
 
     parts: Parts = context.obj
     parts.configure({}, json=json)
-    page = Page(parts, output)
+    own = None if output is None else parts.upkeep.output("-o", output, is_folder=True)
+    page = Page(parts, own)
     wanted = parts.upkeep.filter(since, until, status, model, tag, batch, search)
     count = page.build(wanted)
     show_page(parts.output, page.index, count)

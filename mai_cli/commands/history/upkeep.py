@@ -1,6 +1,8 @@
 """The commands of ``mai history`` that look after it: tags, checks, recovery, cleaning up."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,6 +10,9 @@ from mai_cli.commands.help import HelpCommand
 from mai_cli.commands.options import Help, Json
 from mai_cli.errors import ExitCode, UsageError
 from mai_cli.parts import Parts
+
+if TYPE_CHECKING:
+    from mai_cli.models.upkeep import Gone
 
 app = typer.Typer()
 
@@ -46,6 +51,9 @@ def tag(
     from mai_cli.terminal.showing import show_record
 
     parts: Parts = context.obj
+    if {"-h", "--help"} & {*changes}:
+        parts.output.lines(context.get_help())
+        return
     json = json or "--json" in changes  # the last word, as people write it
     parts.configure({}, json=json)
     change = parse_tags([text for text in changes if text != "--json"])
@@ -109,7 +117,7 @@ def recover(
     states = unsettled(work.find_all(ids) if ids else work.history.newest())
     open_ = 0
     for found in work.recovering(dry_run=dry_run).recover(states, forget=forget):
-        show_found(parts.output, found, work.columns)
+        show_found(parts.output, found, work.columns, dry_run=dry_run)
         open_ += found.result == "unknown"
     if not states:
         parts.output.note("Every request was answered.")
@@ -134,7 +142,6 @@ def remove(
     mai history remove b7c4 41d0 --yes
     """
     from mai_cli.models.upkeep import Gone
-    from mai_cli.services.removing import bytes_of
     from mai_cli.terminal.history_showing import show_gone
     from mai_cli.terminal.wording import counted, megabytes
 
@@ -142,15 +149,28 @@ def remove(
     parts.configure({}, json=json)
     work = parts.upkeep
     states = work.find_all(ids)
-    gone = Gone.of(states)
-    if not dry_run:
-        size = megabytes(bytes_of(states))
-        what = f"Remove {counted(len(gone.pictures), 'picture')}, {size}"
+    gone = work.removing.would_remove(states)
+    if gone.records and not dry_run:
+        what = f"Remove {counted(len(gone.pictures), 'picture')}, {megabytes(gone.bytes)}"
         if not work.confirm(f"{what}?", yes=yes):
             return
         gone = Gone()
-        work.removing.remove(states, gone)
-    show_gone(parts.output, gone, dry_run=dry_run)
+        with _told(parts, gone):
+            work.removing.remove(states, gone)
+    else:
+        show_gone(parts.output, gone, dry_run=dry_run)
+    raise typer.Exit(ExitCode.STORAGE if gone.left and not dry_run else ExitCode.OK)
+
+
+@contextmanager
+def _told(parts: Parts, gone: "Gone") -> Iterator[None]:
+    """Tell of what went, also if it is not all."""
+    from mai_cli.terminal.history_showing import show_gone
+
+    try:
+        yield
+    finally:
+        show_gone(parts.output, gone, dry_run=False)
 
 
 @app.command(cls=HelpCommand, add_help_option=False)
@@ -178,7 +198,7 @@ def prune(
 
     from mai_cli.models.moment import parse_moment
     from mai_cli.models.upkeep import Gone
-    from mai_cli.services.removing import Wear, bytes_of
+    from mai_cli.services.removing import Wear
     from mai_cli.terminal.history_showing import show_gone
     from mai_cli.terminal.wording import counted, megabytes
 
@@ -193,13 +213,14 @@ def prune(
     now = datetime.now().astimezone()
     before = parse_moment("--older-than", older_than, now) if older_than is not None else None
     wear, work = Wear(before, keep), parts.upkeep
-    states = list(wear.chosen(work.history.newest()))
-    gone = Gone.of(states)
-    if not dry_run and states:
-        size = megabytes(bytes_of(states))
-        what = f"{counted(len(states), 'record')} and {counted(len(gone.pictures), 'picture')}"
-        if not work.confirm(f"Prune {what}, {size}?", yes=yes):
+    gone = work.removing.would_prune(wear.chosen(work.history.newest()))
+    if gone.records and not dry_run:
+        what = f"{counted(gone.records, 'record')} and {counted(len(gone.pictures), 'picture')}"
+        if not work.confirm(f"Prune {what}, {megabytes(gone.bytes)}?", yes=yes):
             return
         gone = Gone()
-        work.removing.prune(wear, gone)
-    show_gone(parts.output, gone, dry_run=dry_run)
+        with _told(parts, gone):
+            work.removing.prune(wear, gone)
+    else:
+        show_gone(parts.output, gone, dry_run=dry_run)
+    raise typer.Exit(ExitCode.STORAGE if gone.left and not dry_run else ExitCode.OK)
