@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from mai_cli.models.keys import DEPLOYMENT_KEYS, KEYS
 from mai_cli.models.settings import Settings
 from mai_cli.services.settings import resolve
 from mai_cli.stores.config_file import read
+from tests import schemas
 from tests.emulator import png
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -62,6 +64,7 @@ def test_the_file_of_settings_is_one(tmp_path):
     file = read(path)
     settings = resolve([], [file], Settings(tmp_path, tmp_path))
 
+    assert schemas.is_valid("config", tomllib.loads(example))
     assert (settings.deployment, settings.size) == (("mai-image-26",), "16:9")
     assert settings.deployments["my-pics"].correct(Model.unknown()).price is not None
 
@@ -86,7 +89,7 @@ def test_the_examples_of_config_do_as_they_say(run, env, home):
     for command in examples("mai config"):
         if "api_key" in command:  # asks at a terminal
             continue
-        result = run(env, *shlex.split(command)[1:])
+        result = run(env, *shlex.split(command.partition(" >")[0])[1:])
         assert result.code == 0, (command, result)
 
     file = read(home / "config.toml")

@@ -58,6 +58,8 @@ def loaded(env: dict[str, str], *args: str) -> set[str]:
         ["config", "get", "size"],
         ["config", "list", "--json"],
         ["config", "path"],
+        ["config", "schema"],
+        ["config", "schema", "record"],
         ["history", "--help"],
         ["emulator", "--help"],
         ["emulator", "--fail", "x"],

@@ -25,6 +25,10 @@ Value = Annotated[
         show_default=False,
     ),
 ]
+SchemaName = Annotated[
+    str | None,
+    typer.Argument(metavar="[NAME]", help="What it is of, such as record.", show_default=False),
+]
 
 
 @app.callback(invoke_without_command=True, add_help_option=False)
@@ -226,3 +230,20 @@ def check(
             else:
                 parts.output.lines("\n".join(check_lines(result)))
     raise typer.Exit(worst(found))
+
+
+@app.command(cls=HelpCommand, add_help_option=False)
+def schema(context: typer.Context, name: SchemaName = None, _help: Help = False) -> None:
+    """Print a JSON Schema; without NAME what there is.
+
+    mai config schema
+    mai config schema record
+    mai config schema config > config.schema.json
+    """
+    from mai_cli.stores.schemas import names, read
+
+    output = context.obj.output
+    if name is None:
+        output.lines("\n".join(names()))
+    else:
+        output.data(read(name))
