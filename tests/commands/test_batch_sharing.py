@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import schemas
 from tests.conftest import MAI
 from tests.emulator import Did, Emulator, Fault, Faults
 from tests.quotas import FixedWindow, SlidingWindow, TokenBucket
@@ -59,6 +60,8 @@ class Machine:
         for process in processes:
             process.out, process.err = process.communicate(timeout=300)
             assert "Traceback" not in process.err, process.err
+            if "--json" in process.args:
+                schemas.hold_lines(process.out.splitlines())
         return [process.returncode for process in processes]
 
     @contextmanager

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
+from tests import schemas
 from tests.conftest import MAI, Result
 from tests.emulator import LOST, Answer, error, picture, png
 from tests.pictures import encoded
@@ -258,6 +259,7 @@ def test_a_summary_in_json_tells_of_the_stop(process, foundry, gate):
     gate.set()
     out, err = run.communicate(timeout=60)
 
+    schemas.hold_lines(out.splitlines())
     summary = json.loads(out.splitlines()[-1])
     assert err == b""
     assert (summary["schema"], summary["exit_code"]) == ("mai/summary/1", 143)

@@ -19,6 +19,8 @@ from tests.terminals import Terminal
 FORMULAS = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"]
 PROMPTS = ["a fox", 'quotes " and, commas', "two\nlines", "ü 日本 🦊", *FORMULAS]
 
+REFUSED = {"code": "content_filter", "message": "No.", "hint": "", "exit_code": 5}
+
 
 @pytest.fixture
 def export(run: Run, bare: dict[str, str]) -> Callable[..., Result]:
@@ -31,7 +33,7 @@ def states(home: Path) -> list[dict]:
     states = [
         drawn(home, 0, tags=["hero", "x"]),
         drawn(home, 1, prompt=None),
-        unmade(2, "refused", error={"message": "No."}),
+        unmade(2, "refused", error=REFUSED),
         drawn(home, 3, tags=["hero"], prompt="ü 日本"),
         unmade(4, "sent"),
     ]
