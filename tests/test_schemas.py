@@ -42,7 +42,7 @@ def facts(schema: dict, part: dict, path: str = "") -> Iterator[str]:
     """What there is to rely on in ``part`` of ``schema``, a line each: keys, types and values."""
     kinds = kinds_of(schema, part)
     yield f"{path or '.'}: {' or '.join(sorted(kinds)) or 'anything'}"
-    for one in forms_of(schema, part):
+    for one in schemas.forms_of(schema, part):
         for value in one.get("enum", [one["const"]] if "const" in one else []):
             yield f"{path} = {value}"
         for key, inner in one.get("properties", {}).items():
@@ -56,19 +56,9 @@ def facts(schema: dict, part: dict, path: str = "") -> Iterator[str]:
             yield from facts(schema, part[keyword], f"({keyword}){path}")
 
 
-def forms_of(schema: dict, part: dict) -> Iterator[dict]:
-    """``part``, and whatever it leads to that describes the same value."""
-    yield part
-    inner = [*part.get("anyOf", []), *part.get("allOf", [])]
-    if "$ref" in part:
-        inner.append(schema["$defs"][part["$ref"].removeprefix("#/$defs/")])
-    for one in inner:
-        yield from forms_of(schema, one)
-
-
 def kinds_of(schema: dict, part: dict) -> set[str]:
     kinds: set[str] = set()
-    for one in forms_of(schema, part):
+    for one in schemas.forms_of(schema, part):
         kind = one.get("type", [])
         kinds.update([kind] if isinstance(kind, str) else kind)
         if "enum" in one or "const" in one:
@@ -182,6 +172,12 @@ WHOLE = {
     "schema": "mai/error/1",
     "error": {"code": "quota", "message": "Wait.", "hint": "", "exit_code": 6},
 }
+
+
+def test_a_key_that_no_schema_describes_is_found():
+    error = WHOLE["error"] | {"why": 1}
+    assert schemas.undescribed(WHOLE) == []
+    assert schemas.undescribed(WHOLE | {"error": error, "more": {}}) == [".error.why", ".more"]
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,9 @@ def test_what_a_command_prints_is_as_the_schema_says(run, bare, home, tmp_path, 
     result = run(bare, *COMMANDS[name], "--json")
 
     assert f"mai/{name}/1" in {printed["schema"] for printed in result.objects}, result
-    schemas.hold_lines(result.lines)
+    for printed in result.objects:
+        schemas.hold(printed)
+        assert not schemas.undescribed(printed)
 
 
 def test_both_plans_are_as_the_schema_says(run, bare, home, tmp_path):
@@ -129,16 +131,18 @@ def test_the_files_that_are_written_are_as_their_schemas_say(run, bare, home, tm
     (tmp_path / "assets.toml").write_text(MANIFEST + MANIFEST.replace("fox", "owl"))
     for shard in ("1/2", "2/2"):
         run(bare, "batch", "assets.toml", "--offline", "--shard", shard)
-    written = list((tmp_path / "assets.lock.d").iterdir())
-    for file in written:
+    fragments = list((tmp_path / "assets.lock.d").iterdir())
+    for file in fragments:
         schemas.hold(json.loads(file.read_bytes()))
     run(bare, "batch", "assets.toml", "--offline")
     lock = json.loads((tmp_path / "assets.lock.json").read_bytes())
 
-    assert written
+    assert fragments
     assert set(lock["assets"]) == {"fox", "owl"}
-    schemas.hold(lock)
-    schemas.hold_lines((home / "history.jsonl").read_bytes().splitlines())
+    records = [json.loads(line) for line in (home / "history.jsonl").read_bytes().splitlines()]
+    for written in [lock, *records]:
+        schemas.hold(written)
+        assert not schemas.undescribed(written)
 
 
 def test_what_is_exported_is_as_the_schema_says(run, bare, home):
