@@ -123,11 +123,3 @@ class Settings:
     def origin(self, name: str) -> Origin:
         """Where the value of the key ``name`` comes from."""
         return self.origins.get(name, DEFAULT)
-
-
-def expand_home(path: Path) -> Path:
-    """``path`` with ``~`` replaced; as it stands where no home folder is known."""
-    try:
-        return path.expanduser()
-    except RuntimeError:
-        return path

@@ -116,7 +116,7 @@ class Parts:
     @cached_property
     def project(self) -> Path | None:
         """The configuration file of the project that the current folder belongs to."""
-        from mai_cli.stores.config_file import find_project
+        from mai_cli.stores.config_text import find_project
 
         return find_project(self._folder)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mai_cli.errors import ConfigError, MaiError, UsageError
+from mai_cli.models.home import expand_home
 from mai_cli.models.keys import DEPLOYMENT_KEYS, KEYS, Key, did_you_mean
 from mai_cli.models.settings import (
     DEFAULT,
@@ -13,7 +14,6 @@ from mai_cli.models.settings import (
     Deployment,
     Origin,
     Settings,
-    expand_home,
 )
 
 MAX_SHOWN = 100

@@ -10,12 +10,9 @@ from typing import Never
 from mai_cli.errors import ConfigError
 from mai_cli.models.keys import DEPLOYMENT_KEYS, KEYS, did_you_mean
 from mai_cli.models.settings import ConfigFile
+from mai_cli.stores.config_text import read_text, unreadable
 
-PROJECT_NAME = ".mai.toml"
 TABLES = ("profiles", "deployments")
-MAX_BYTES = 1 << 16
-MAX_LINE = 4000
-"""Characters; a name of many parts would keep the parser busy for long."""
 
 _KEEPS_QUIET: dict[str, object] = {"private": True, "metadata": False}
 """What a project may set in one direction only: it must not tell more than the user wants."""
@@ -40,7 +37,7 @@ def read(path: Path, *, is_project: bool = False) -> ConfigFile:
     try:
         content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _unreadable(f"{path} is not TOML: {error}.") from None
+        raise unreadable(f"{path} is not TOML: {error}.") from None
     file = ConfigFile(
         path,
         is_project,
@@ -51,31 +48,6 @@ def read(path: Path, *, is_project: bool = False) -> ConfigFile:
     )
     _check(file)
     return file
-
-
-def read_text(path: Path) -> str:
-    """What the file at ``path`` holds, line ends as they are; nothing if there is none.
-
-    Raises:
-        ConfigError: It cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise _unreadable(f"{path} is larger than 64 KB.")
-        text = data.decode("utf-8-sig")
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
-    except OSError as error:
-        raise _unreadable(
-            f"{path} cannot be read: {error.strerror}.", "Make it readable, or move it away."
-        ) from None
-    except UnicodeDecodeError:
-        raise _unreadable(f"{path} is not UTF-8 text.") from None
-    if max(map(len, text.split("\n"))) > MAX_LINE:
-        raise _unreadable(f"{path} has a line of more than {MAX_LINE} characters.")
-    return text
 
 
 @contextmanager
@@ -106,27 +78,6 @@ def offer(path: Path, start: str) -> Iterator[None]:
         with suppress(ConfigError, OSError):
             if read_text(path) == start:
                 path.unlink()
-
-
-def find_project(folder: Path) -> Path | None:
-    """The nearest ``.mai.toml`` from ``folder`` upwards, not beyond the root of the repository.
-
-    Outside of a repository only ``folder`` itself counts, since what lies above it may be
-    anybody's.
-    """
-    above = (folder, *folder.parents)
-    # Not Path.exists, which raises where a folder is closed to us.
-    root = next((place for place in above if os.path.exists(place / ".git")), folder)  # noqa: PTH110
-    for place in above:
-        if os.path.isfile(place / PROJECT_NAME):  # noqa: PTH113
-            return place / PROJECT_NAME
-        if place == root:
-            break
-    return None
-
-
-def _unreadable(message: str, hint: str = "Correct the file, or move it away.") -> ConfigError:
-    return ConfigError(message, code="bad_config_file", hint=hint)
 
 
 def _check(file: ConfigFile) -> None:

@@ -13,7 +13,7 @@ from mai_cli.errors import ConfigError
 from mai_cli.models.endpoint import Endpoint
 from mai_cli.models.keys import parse_api_key
 from mai_cli.stores.atomic import partial_of
-from mai_cli.stores.config_file import read_text
+from mai_cli.stores.config_text import read_text
 
 PRIVATE = 0o600
 

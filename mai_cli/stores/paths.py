@@ -1,15 +1,14 @@
 """Where things live on this machine."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from mai_cli.errors import ConfigError
-from mai_cli.models.settings import expand_home
+from mai_cli.models.home import expand_home
 
 
-@dataclass(frozen=True)
-class Paths:
+class Paths(NamedTuple):
     """The places ``mai`` uses where nothing else is set."""
 
     config: Path
@@ -40,7 +39,7 @@ def find_paths(environ: Mapping[str, str]) -> Paths:
         paths = _of_user()
     if config := environ.get("MAI_CONFIG"):
         # The keys stay: that file may lie in a repository.
-        return replace(paths, config=expand_home(Path(config)).absolute())
+        return paths._replace(config=expand_home(Path(config)).absolute())
     return paths
 
 

@@ -11,7 +11,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from mai_cli.errors import ConfigError
 from mai_cli.stores import atomic
-from mai_cli.stores.config_file import read_text
+from mai_cli.stores.config_text import read_text
 from mai_cli.stores.file_lock import locked
 
 Changes = Mapping[tuple[str, ...], object]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mai_cli.models.catalogue import Model, Price, find
-from mai_cli.models.settings import DEFAULT, ConfigFile, Deployment, Origin, Settings, expand_home
+from mai_cli.models.settings import DEFAULT, ConfigFile, Deployment, Origin, Settings
 
 KNOWN = find("MAI-Image-2.5")
 UNKNOWN = Model.unknown("x")
@@ -104,11 +104,3 @@ def test_a_price_of_nothing_is_a_price():
 def test_a_deployment_names_its_model_or_none():
     assert Deployment({"model": "MAI-Image-2.6"}).model == "MAI-Image-2.6"
     assert Deployment({"edits": True}).model is None
-
-
-def test_a_tilde_is_replaced_where_a_home_is_known(monkeypatch):
-    monkeypatch.setenv("HOME", "/home/me")
-
-    assert expand_home(Path("~/x")) == Path("/home/me/x")
-    assert expand_home(Path("~nobody-here/x")) == Path("~nobody-here/x")
-    assert expand_home(Path("x/~")) == Path("x/~")

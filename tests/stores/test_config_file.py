@@ -13,7 +13,7 @@ from mai_cli.errors import ConfigError
 from mai_cli.models.keys import DEPLOYMENT_KEYS, KEYS
 from mai_cli.models.settings import ConfigFile
 from mai_cli.stores import config_file
-from mai_cli.stores.config_file import find_project
+from mai_cli.stores.config_text import find_project
 
 SETTINGS = (
     "endpoint, auth, scope, deployment, model, size, rpm, concurrency, max_cost, max_cost_per_day, "
@@ -504,7 +504,8 @@ READ_AS_NOBODY = """
 import encodings.utf_8_sig, os, sys, tomllib  # some of them are loaded late
 from pathlib import Path
 from mai_cli.errors import MaiError
-from mai_cli.stores.config_file import find_project, read
+from mai_cli.stores.config_file import read
+from mai_cli.stores.config_text import find_project
 
 if os.getuid() == 0:
     os.setgroups([])
