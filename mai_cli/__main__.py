@@ -1,7 +1,8 @@
 """The start of the program: ``mai``, or ``python -m mai_cli``.
 
 ``mai --version`` is answered here, before anything else is imported: scripts ask for it often,
-and it then costs no more than starting Python.
+and it then costs no more than starting Python. ``mai --values KIND``, which shells ask at a TAB,
+loads next to nothing either.
 """
 
 import gc
@@ -27,11 +28,23 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # while loading, Ctrl-C ends it quietly
     gc.set_threshold(YOUNG_OBJECTS)
     try:
+        if sys.argv[1:2] == ["--values"]:
+            _show_values(sys.argv[2:])
+            return
         from mai_cli.app import main as run  # noqa: PLC0415 - the point of this module
 
         run(sys.argv[1:])
     finally:
         gc.freeze()  # at its end Python would look for cycles several times; a fifth of the run
+
+
+def _show_values(kinds: list[str]) -> None:
+    """Print what a completion asks for; nothing if that is not known."""
+    import os  # noqa: PLC0415 - the point of this module
+
+    from mai_cli.living import show  # noqa: PLC0415 - the same
+
+    show(kinds[0] if kinds else "", os.environ)
 
 
 if __name__ == "__main__":
