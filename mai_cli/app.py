@@ -31,6 +31,7 @@ class Commands(LazyGroup):
 app = typer.Typer(
     cls=Commands,
     rich_markup_mode=None,  # plain help loads twice as fast
+    add_completion=False,  # 'mai config completion' writes scripts that need not start the program
     pretty_exceptions_enable=False,  # a pretty traceback shows local values, also keys
 )
 

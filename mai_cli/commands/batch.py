@@ -33,7 +33,7 @@ from mai_cli.terminal.output import Output
 
 PICTURES = "Which pictures"
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 ManifestPath = Annotated[
     str,

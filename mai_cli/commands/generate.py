@@ -28,7 +28,7 @@ from mai_cli.commands.options import (
 from mai_cli.errors import ExitCode, MaiError
 from mai_cli.parts import Parts
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 Prompt = Annotated[
     str | None,

@@ -41,7 +41,7 @@ class Commands(LazyGroup):
     }
 
 
-app = typer.Typer(cls=Commands, rich_markup_mode=None)
+app = typer.Typer(cls=Commands, rich_markup_mode=None, add_completion=False)
 
 
 @app.callback(invoke_without_command=True, add_help_option=False)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 USUAL_RECORDS = 20
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 Ids = Annotated[
     list[str],

@@ -9,7 +9,7 @@ from mai_cli.commands.generate import generate
 from mai_cli.commands.help import HelpCommand
 from mai_cli.parts import Parts
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="As for 'mai history show'.")]
 

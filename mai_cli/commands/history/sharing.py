@@ -28,7 +28,7 @@ from mai_cli.parts import Parts
 if TYPE_CHECKING:
     from mai_cli.services.copying import Copied
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 RECORDS, PICTURES = ("json", "jsonl", "csv"), ("png", "jpg", "webp", "avif")
 

@@ -14,7 +14,7 @@ from mai_cli.parts import Parts
 if TYPE_CHECKING:
     from mai_cli.models.upkeep import Gone
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 Ids = Annotated[
     list[str],
