@@ -81,9 +81,14 @@ def test_the_help_of_one_command_does_not_load_the_others(bare):
     assert "mai_cli.commands.config" not in modules
 
 
-def test_completion_loads_nothing_heavy(bare):
-    asked = {"_MAI_COMPLETE": "complete_bash", "COMP_WORDS": "mai gen", "COMP_CWORD": "1"}
-    assert loaded(bare | asked) & HEAVY == set()
+@pytest.mark.parametrize("kind", ["profiles", "deployments", "ids", "tags"])
+def test_what_completions_ask_for_loads_next_to_nothing(bare, kind):
+    unwanted = {"typer", "dataclasses", "inspect", "tomllib"}
+    assert loaded(bare, "--values", kind) & (HEAVY | unwanted) == set()
+
+
+def test_a_completion_script_loads_nothing_heavy(bare):
+    assert loaded(bare, "config", "completion", "zsh") & HEAVY == set()
 
 
 def test_the_list_of_commands_says_what_each_says_of_itself():

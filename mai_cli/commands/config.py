@@ -1,7 +1,7 @@
 """``mai config``: look at the settings, change them, find out what is wrong."""
 
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,7 +11,7 @@ from mai_cli.commands.options import Help, Json, NoColor, Profile, Quiet, Verbos
 from mai_cli.errors import MaiError
 from mai_cli.parts import Parts
 
-app = typer.Typer(cls=HelpGroup, rich_markup_mode=None)
+app = typer.Typer(cls=HelpGroup, rich_markup_mode=None, add_completion=False)
 app.command(cls=HelpCommand, add_help_option=False)(init)
 
 Key = Annotated[
@@ -28,6 +28,10 @@ Value = Annotated[
 SchemaName = Annotated[
     str | None,
     typer.Argument(metavar="[NAME]", help="What it is of, such as record.", show_default=False),
+]
+Shell = Annotated[
+    Literal["bash", "zsh", "fish", "powershell"],
+    typer.Argument(metavar="SHELL", help="bash, zsh, fish or powershell."),
 ]
 
 
@@ -247,3 +251,18 @@ def schema(context: typer.Context, name: SchemaName = None, _help: Help = False)
         output.lines("\n".join(names()))
     else:
         output.data(read(name))
+
+
+@app.command(cls=HelpCommand, add_help_option=False)
+def completion(context: typer.Context, shell: Shell, _help: Help = False) -> None:
+    """Print the completion script of a shell.
+
+    Its first lines say how to install it.
+
+    mai config completion bash
+    mai config completion zsh > "${fpath[1]}/_mai"
+    """
+    from mai_cli.terminal.completion import script
+
+    parts: Parts = context.obj
+    parts.output.data(script(shell, context.find_root().command).encode())

@@ -2,7 +2,7 @@ import pytest
 
 from mai_cli import __version__
 
-CONFIG = ["list", "get", "set", "unset", "path", "edit", "init", "profiles", "check"]
+CONFIG = ["list", "get", "set", "unset", "path", "edit", "init", "profiles", "check", "completion"]
 
 
 @pytest.mark.parametrize(
