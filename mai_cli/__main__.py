@@ -7,7 +7,6 @@ loads next to nothing either.
 
 import gc
 import sys
-from contextlib import suppress
 
 from mai_cli import __version__
 
@@ -18,9 +17,12 @@ YOUNG_OBJECTS = 50_000
 def main() -> None:
     """Run ``mai`` with the arguments of the process; ends it with the exit code."""
     if sys.argv[1:] == ["--version"]:
-        with suppress(OSError, AttributeError):  # the whole program tells what is wrong with stdout
+        try:
             sys.stdout.write(f"mai {__version__}\n")
             sys.stdout.flush()
+        except (OSError, AttributeError):
+            pass  # the whole program tells what is wrong with stdout
+        else:
             return
     import signal  # noqa: PLC0415 - the point of this module
 
