@@ -6,10 +6,10 @@
 # Commands, options and choices are known here; only for names and ids of yours mai is started.
 
 _mai_root() {
-    commands='generate batch history config' kind='' list='' mixed=yes
+    commands='generate batch history config emulator' kind='' list='' mixed=yes
     options='--version --help -h'
     case $1 in
-        generate | batch | history | config) kind=command ;;
+        generate | batch | history | config | emulator) kind=command ;;
     esac
 }
 
@@ -195,10 +195,10 @@ _mai_root_history_prune() {
 }
 
 _mai_root_config() {
-    commands='init list get set unset path edit profiles check completion' kind='' list='' mixed=yes
+    commands='init list get set unset path edit profiles check schema completion' kind='' list='' mixed=yes
     options='--help -h'
     case $1 in
-        init | list | get | set | unset | path | edit | profiles | check | completion) kind=command ;;
+        init | list | get | set | unset | path | edit | profiles | check | schema | completion) kind=command ;;
     esac
 }
 
@@ -273,11 +273,27 @@ _mai_root_config_check() {
     esac
 }
 
+_mai_root_config_schema() {
+    commands='' kind='' list='' mixed=yes
+    options='--help -h'
+    case $1 in
+        0) kind=text ;;
+    esac
+}
+
 _mai_root_config_completion() {
     commands='' kind='' list='' mixed=yes
     options='--help -h'
     case $1 in
         0) kind=words list='bash zsh fish powershell' ;;
+    esac
+}
+
+_mai_root_emulator() {
+    commands='' kind='' list='' mixed=yes
+    options='--port --latency --rpm --fail --seed --help -h'
+    case $1 in
+        --port | --latency | --rpm | --fail | --seed) kind=text ;;
     esac
 }
 

@@ -8,11 +8,11 @@
 function __mai_has
     switch "$__mai_path"
         case ''
-            contains -- $argv[1] generate batch history config
+            contains -- $argv[1] generate batch history config emulator
         case 'history'
             contains -- $argv[1] list search show open preview stats rerun gallery export tag verify recover remove prune
         case 'config'
-            contains -- $argv[1] init list get set unset path edit profiles check completion
+            contains -- $argv[1] init list get set unset path edit profiles check schema completion
         case '*'
             false
     end
@@ -51,6 +51,8 @@ function __mai_takes_value
             contains -- $argv[1] --profile -p
         case 'config check'
             contains -- $argv[1] --profile -p
+        case 'emulator'
+            contains -- $argv[1] --port --latency --rpm --fail --seed
         case '*'
             false
     end
@@ -115,6 +117,7 @@ complete -c mai -n '__mai_at \'\'' -a generate -d 'Make pictures from a prompt'
 complete -c mai -n '__mai_at \'\'' -a batch -d 'Make the pictures of a manifest that are not up to date'
 complete -c mai -n '__mai_at \'\'' -a history -d 'What was made, and from what'
 complete -c mai -n '__mai_at \'\'' -a config -d 'Settings, signing in, and a doctor'
+complete -c mai -n '__mai_at \'\'' -a emulator -d 'Serve the MAI image API on this machine, to try things out'
 complete -c mai -n '__mai_at \'\'' -l version -d 'Show the version'
 complete -c mai -n '__mai_at \'\'' -l help -s h -d 'Show this message and exit'
 
@@ -341,6 +344,7 @@ complete -c mai -n '__mai_at \'config\'' -a path -d 'Print the path of your file
 complete -c mai -n '__mai_at \'config\'' -a edit -d 'Open your file in your editor, then check it'
 complete -c mai -n '__mai_at \'config\'' -a profiles -d 'List the profiles; \'*\' marks the one in use'
 complete -c mai -n '__mai_at \'config\'' -a check -d 'Find out what is wrong, from settings to disk. Free'
+complete -c mai -n '__mai_at \'config\'' -a schema -d 'Print a JSON Schema; without NAME what there is'
 complete -c mai -n '__mai_at \'config\'' -a completion -d 'Print the completion script of a shell'
 complete -c mai -n '__mai_at \'config\'' -l help -s h -d 'Show this message and exit'
 
@@ -392,5 +396,14 @@ complete -c mai -n '__mai_at \'config check\'' -l verbose -s v -d 'Say each requ
 complete -c mai -n '__mai_at \'config check\'' -l no-color -d 'No colours (also NO_COLOR, TERM=dumb)'
 complete -c mai -n '__mai_at \'config check\'' -l help -s h -d 'Show this message and exit'
 
+complete -c mai -n '__mai_at \'config schema\'' -l help -s h -d 'Show this message and exit'
+
 complete -c mai -n '__mai_at \'config completion\'' -l help -s h -d 'Show this message and exit'
 complete -c mai -n '__mai_at \'config completion\' 0; and __mai_no_option' -f -k -a 'bash zsh fish powershell'
+
+complete -c mai -n '__mai_at \'emulator\'' -l port -r -f -d 'Of loopback; 0: a free one'
+complete -c mai -n '__mai_at \'emulator\'' -l latency -r -f -d 'Until a picture is there'
+complete -c mai -n '__mai_at \'emulator\'' -l rpm -r -f -d 'The quota: pictures a minute'
+complete -c mai -n '__mai_at \'emulator\'' -l fail -r -f -d 'A fault, and after a colon when: 429:20% (by chance), lost:3 (the third), filter:fox (prompts with that)'
+complete -c mai -n '__mai_at \'emulator\'' -l seed -r -f -d 'Another one, other chances'
+complete -c mai -n '__mai_at \'emulator\'' -l help -s h -d 'Show this message and exit'

@@ -18,6 +18,7 @@ Register-ArgumentCompleter -Native -CommandName mai -ScriptBlock {
                 'batch' = 'Make the pictures of a manifest that are not up to date'
                 'history' = 'What was made, and from what'
                 'config' = 'Settings, signing in, and a doctor'
+                'emulator' = 'Serve the MAI image API on this machine, to try things out'
             }
             Options = [ordered]@{
                 '--version' = @{ About = 'Show the version'; Value = '' }
@@ -412,6 +413,7 @@ Register-ArgumentCompleter -Native -CommandName mai -ScriptBlock {
                 'edit' = 'Open your file in your editor, then check it'
                 'profiles' = 'List the profiles; ''*'' marks the one in use'
                 'check' = 'Find out what is wrong, from settings to disk. Free'
+                'schema' = 'Print a JSON Schema; without NAME what there is'
                 'completion' = 'Print the completion script of a shell'
             }
             Options = [ordered]@{
@@ -552,6 +554,16 @@ Register-ArgumentCompleter -Native -CommandName mai -ScriptBlock {
             Arguments = @()
             Repeats = $false
         }
+        'config schema' = @{
+            Mixed = $true
+            Commands = [ordered]@{}
+            Options = [ordered]@{
+                '--help' = @{ About = 'Show this message and exit'; Value = '' }
+                '-h' = @{ About = 'Show this message and exit'; Value = '' }
+            }
+            Arguments = @('text')
+            Repeats = $false
+        }
         'config completion' = @{
             Mixed = $true
             Commands = [ordered]@{}
@@ -560,6 +572,21 @@ Register-ArgumentCompleter -Native -CommandName mai -ScriptBlock {
                 '-h' = @{ About = 'Show this message and exit'; Value = '' }
             }
             Arguments = @('words bash zsh fish powershell')
+            Repeats = $false
+        }
+        'emulator' = @{
+            Mixed = $true
+            Commands = [ordered]@{}
+            Options = [ordered]@{
+                '--port' = @{ About = 'Of loopback; 0: a free one'; Value = 'text' }
+                '--latency' = @{ About = 'Until a picture is there'; Value = 'text' }
+                '--rpm' = @{ About = 'The quota: pictures a minute'; Value = 'text' }
+                '--fail' = @{ About = 'A fault, and after a colon when: 429:20% (by chance), lost:3 (the third), filter:fox (prompts with that)'; Value = 'text' }
+                '--seed' = @{ About = 'Another one, other chances'; Value = 'text' }
+                '--help' = @{ About = 'Show this message and exit'; Value = '' }
+                '-h' = @{ About = 'Show this message and exit'; Value = '' }
+            }
+            Arguments = @()
             Repeats = $false
         }
     }

@@ -13,7 +13,7 @@ from mai_cli.parts import Parts
 USUAL_PORT = 8765
 DEPLOYMENT = "mai-image-27"
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(cls=HelpCommand, add_help_option=False)
