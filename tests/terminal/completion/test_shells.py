@@ -12,7 +12,7 @@ from tests.shells import COMPLETIONS, FILES, Person, path_of, with_mai
 
 CASES = {
     "mai hist": ["history"],
-    "mai ": ["generate", "batch", "history", "config"],
+    "mai ": ["generate", "batch", "history", "config", "emulator"],
     "mai --v": ["--version"],
     "mai history s": ["search", "show", "stats"],
     "mai config com": ["completion"],
