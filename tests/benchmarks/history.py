@@ -1,12 +1,12 @@
 """What a long history costs: appending, listing, searching, adding up; and the web page of it."""
 
 import json
-import os
 import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -18,6 +18,7 @@ from mai_cli.models.size import Size
 from mai_cli.stores.history import History
 from mai_cli.stores.history_lines import to_line
 from tests.benchmarks.measuring import MAI, UNIT, Command, Run, take_turns
+from tests.emulator import chunk
 from tests.pictures import encoded, smooth
 
 _SIZES = (1_000, 100_000, 1_000_000)
@@ -25,6 +26,7 @@ _SMALL_SIZES = (100, 1_000)
 _PAGES = (1_000, 10_000)
 _SMALL_PAGES = (20, 40)
 _APPENDS = 500
+_END_BYTES = 12  # of the last chunk of a PNG
 _SUBJECTS = ("lighthouse", "valley", "harbour", "meadow", "workshop", "library", "orchard")
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _REQUEST = ImageRequest("a", "mai-image-26", find("mai-image-26"), Size(1024, 1024))
@@ -147,6 +149,7 @@ def _page(place: Path, env: Mapping[str, str], sizes: Sequence[int]) -> None:
         env = {**env, "MAI_HOME": str(home)}
         command = Command([MAI, "history", "gallery"], env, home)
         both = command().wall
+        assert len(list((home / "gallery/page/thumbs").rglob("*.webp"))) == size
         again = command().wall
         data = (home / "gallery/page/data.js").stat().st_size / 1e6
         paint = _first_paint(home / "gallery/page/index.html")
@@ -180,21 +183,19 @@ def _first_paint(index: Path) -> float | None:
 
 
 def _make_gallery(home: Path, size: int, content: bytes) -> None:
-    """``size`` records with a picture each, which differ by their digests only in the history."""
+    """``size`` records with a picture each, which differ by a chunk that says nothing."""
     gallery = home / "gallery" / "2026"
     gallery.mkdir(parents=True)
     with (home / "history.jsonl").open("wb") as file:
         for number, line in enumerate(lines(size)):
             state = json.loads(line)
             if state["master"]:
-                path = gallery / f"{number}.png"
-                if number < 2:
-                    path.write_bytes(content)
-                else:
-                    os.link(gallery / "1.png", path)
+                mark = chunk(b"maRk", str(number).encode())
+                picture = content[:-_END_BYTES] + mark + content[-_END_BYTES:]
+                (gallery / f"{number}.png").write_bytes(picture)
                 state["master"] |= {
                     "gallery": str(home / "gallery"),
                     "path": f"2026/{number}.png",
-                    "sha256": f"{number:064x}",
+                    "sha256": sha256(picture).hexdigest(),
                 }
             file.write(to_line(state))
