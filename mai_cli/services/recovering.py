@@ -84,13 +84,17 @@ class Recovering:
         left = self._rooms.left_by(states)
         if not left:
             return {}
-        owned = set()
+        owners, waiting = {}, []
         for state in self._history.newest():
             match state:
                 case {"status": "ok", "master": {"gallery": str(gallery), "path": str(path)}}:
-                    owned.add(real(Path(gallery, path)))
+                    owners[real(Path(gallery, path))] = state["id"]
+                case _ if self._is_in_flight(state):
+                    waiting.append(state)
+        for record_id, files in self._rooms.left_by(waiting).items():
+            owners.update((real(file), record_id) for file in files)
         return {
-            record_id: [file for file in files if real(file) not in owned]
+            record_id: [file for file in files if owners.get(real(file), record_id) == record_id]
             for record_id, files in left.items()
         }
 

@@ -194,6 +194,19 @@ def test_records_that_may_have_left_the_same_files_each_get_one(looks_only):
         assert sorted(rooms.kept) == ["x-2.png", "x.png"]
 
 
+@pytest.mark.parametrize("chosen", [["old"], ["old", "new"]])
+def test_what_a_request_in_flight_may_have_left_is_given_to_no_other(chosen):
+    history = Memory(sent("new", ago=timedelta(minutes=1)), sent("old"))
+    rooms = Rooms({"new": "x.png", "old": "x.png"}, whole="x.png")
+    recovering = Recovering(history, rooms, NOW, looks_only=False)
+    states = [history.states[id_] for id_ in chosen]
+    found = {one.state["id"]: one for one in recovering.recover(states, forget=False)}
+    assert (found["old"].result, found["old"].path) == ("unknown", None)
+    if "new" in found:
+        assert (found["new"].result, found["new"].path) == ("in_flight", "/gallery/x.png")
+    assert rooms.kept == []
+
+
 @given(odd=ODD_STATES)
 def test_a_record_of_any_shape_can_be_looked_into(odd):
     list(Recovering(Memory(odd), Rooms(), NOW, looks_only=False).recover([odd], forget=True))
