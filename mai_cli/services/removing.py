@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from mai_cli.models.moment import moment_of
 from mai_cli.models.upkeep import Gone
-from mai_cli.services.outputs import is_within
+from mai_cli.services.outputs import is_within, real
 
 FAVORITE = "favorite"
 """A tag that keeps a record from being pruned."""
@@ -150,6 +150,7 @@ def _check_place(path: Path, folder: Path) -> None:
     if not folder.is_dir():
         raise _LeftError("cannot be looked at, since its gallery is not there")
     if path.suffix != ".png" or not is_within(path, folder):
+        Path(real(path)).lstat()  # what is not there is not left alone
         raise _LeftError("is outside of the gallery, and was left alone")
 
 

@@ -149,6 +149,13 @@ def test_what_lies_outside_of_the_gallery_is_left_alone(place, name):
     assert "is outside of the gallery, and was left alone." in place.left[0]
 
 
+@pytest.mark.parametrize("name", ["../outside/a.png", "{outside}/a.png"])
+def test_a_record_goes_if_nothing_is_left_outside_of_the_gallery(place, name):
+    place.note("a" * 12, name.replace("{outside}", str(place.outside)), b"moved")
+    assert place.prune(keep=0) == []
+    assert place.left == []
+
+
 @pytest.mark.parametrize("prune", [False, True])
 def test_what_a_link_to_a_folder_leads_to_is_left_alone(place, prune):
     file = place.outside / "a.png"
