@@ -74,6 +74,13 @@ def test_a_start_loads_nothing_heavy(bare, args):
     assert loaded(bare, *args) & HEAVY == set()
 
 
+def test_settings_are_shown_without_what_belongs_to_pictures(bare):
+    modules = loaded_modules(bare, "config", "list")
+
+    assert "mai_cli.models.setting" in modules
+    assert not {f"mai_cli.models.{name}" for name in ("check", "plan", "record")} & {*modules}
+
+
 def test_the_help_of_one_command_does_not_load_the_others(bare):
     modules = loaded_modules(bare, "generate", "--help")
 

@@ -55,6 +55,11 @@ class Profile:
     values: Mapping[str, object]
     is_in_use: bool
 
+    @property
+    def texts(self) -> list[str]:
+        """What it sets, as people write it."""
+        return [f"{key} = {to_text(value)}" for key, value in self.values.items()]
+
     def to_json(self) -> Mapping[str, object]:
         """The JSON object of this profile."""
         return {

@@ -6,19 +6,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mai_cli.models.check import Check
-from mai_cli.models.outcome import Outcome
-from mai_cli.models.plan import Plan
-from mai_cli.models.record import Record
-from mai_cli.models.setting import Profile, Setting, to_text
 from mai_cli.terminal.output import Output
 from mai_cli.terminal.wording import dollars
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # each command loads what it shows, and nothing of the others
+    from mai_cli.models.check import Check
+    from mai_cli.models.outcome import Outcome
+    from mai_cli.models.plan import Plan
+    from mai_cli.models.record import Record
+    from mai_cli.models.setting import Profile, Setting
     from mai_cli.terminal.preview import Preview
 
 
-def show_outcome(output: Output, outcome: Outcome, *, to_stdout: bool) -> None:
+def show_outcome(output: Output, outcome: "Outcome", *, to_stdout: bool) -> None:
     """Show what became of one picture; ``to_stdout`` writes the picture itself."""
     record = outcome.record
     if output.json:
@@ -37,7 +37,7 @@ def show_outcome(output: Output, outcome: Outcome, *, to_stdout: bool) -> None:
         output.note(_summary(record))
 
 
-def show_preview(output: Output, preview: "Preview", outcome: Outcome) -> None:
+def show_preview(output: Output, preview: "Preview", outcome: "Outcome") -> None:
     """Show the picture itself in the terminal, if there is one."""
     if outcome.path is not None:
         show_picture(output, preview, outcome.path)
@@ -53,7 +53,7 @@ def show_picture(output: Output, preview: "Preview", path: Path) -> None:
         output.note(f"The picture cannot be shown: it {error}.")
 
 
-def show_plan(output: Output, plan: Plan) -> None:
+def show_plan(output: Output, plan: "Plan") -> None:
     """Show what a run would do."""
     if output.json:
         output.object(plan.to_json())
@@ -128,7 +128,7 @@ def show_record(output: Output, state: Mapping[str, Any]) -> None:
                 output.text(f"{name:<11}{text}")
 
 
-def show_settings(output: Output, settings: Sequence[Setting]) -> None:
+def show_settings(output: Output, settings: Sequence["Setting"]) -> None:
     """Show settings with their values and where those come from."""
     width = max(len(setting.key) for setting in settings) + 2
     for setting in settings:
@@ -140,17 +140,16 @@ def show_settings(output: Output, settings: Sequence[Setting]) -> None:
             output.text(f"{setting.key:<{width}}{', '.join(setting.texts)}  ({setting.origin})")
 
 
-def show_profile(output: Output, profile: Profile) -> None:
+def show_profile(output: Output, profile: "Profile") -> None:
     """Show one profile; a star marks the one in use."""
     if output.json:
         output.object(profile.to_json())
         return
     mark = "*" if profile.is_in_use else " "
-    words = ", ".join(f"{key} = {to_text(value)}" for key, value in profile.values.items())
-    output.text(f"{mark} {profile.name:<10}  {words}".rstrip())
+    output.text(f"{mark} {profile.name:<10}  {', '.join(profile.texts)}".rstrip())
 
 
-def check_lines(check: Check) -> list[str]:
+def check_lines(check: "Check") -> list[str]:
     """What a check found, for people."""
     seconds = f" ({check.seconds:.1f} s)" if check.seconds >= 0.1 else ""  # noqa: PLR2004 - felt
     lines = [f"{check.result:<9}{check.name:<12}{check.message}{seconds}"]
@@ -159,7 +158,7 @@ def check_lines(check: Check) -> list[str]:
     return lines
 
 
-def _summary(record: Record) -> str:
+def _summary(record: "Record") -> str:
     """One line about a picture that was made."""
     size = f"{record.master.width}x{record.master.height}" if record.master else ""
     cost = "free" if record.offline else dollars(record.cost_usd)
