@@ -6,9 +6,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from mai_cli.commands.help import HelpCommand
 from mai_cli.commands.options import FOUNDRY, Help, Json, NoColor, Profile, Verbose
 from mai_cli.errors import ExitCode, MaiError
 from mai_cli.parts import Parts
+
+app = typer.Typer(add_completion=False)
 
 Endpoint = Annotated[
     str | None,
@@ -66,6 +69,7 @@ Test = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace settings that the file has.")]
 
 
+@app.command(cls=HelpCommand, add_help_option=False)
 def init(
     context: typer.Context,
     endpoint: Endpoint = None,
