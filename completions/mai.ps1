@@ -48,7 +48,7 @@ Register-ArgumentCompleter -Native -CommandName mai -ScriptBlock {
                 '--overwrite' = @{ About = 'Replace an existing output'; Value = '' }
                 '--resize' = @{ About = 'Size of the outputs in pixels: 800x600, or 800x or x600 to keep the shape'; Value = 'text' }
                 '--fit' = @{ About = 'Into WxH: cut off what is too much (cover), stay smaller on one side (contain), or distort (stretch)'; Value = 'words cover contain stretch' }
-                '--quality' = @{ About = 'Of lossy outputs, 1 to 100'; Value = 'text' }
+                '--quality' = @{ About = 'Of lossy outputs'; Value = 'text' }
                 '--max-kb' = @{ About = 'The best quality that fits into N kB (1000 bytes each), up to --quality'; Value = 'text' }
                 '--no-metadata' = @{ About = 'Outputs say nothing of prompt, model, id and time, nor that they are AI''s'; Value = '' }
                 '--private' = @{ About = 'Write the prompt into no file: no history, no metadata, no file name'; Value = '' }
@@ -61,7 +61,7 @@ Register-ArgumentCompleter -Native -CommandName mai -ScriptBlock {
                 '--profile' = @{ About = 'A named profile of the configuration (MAI_PROFILE)'; Value = 'living profiles' }
                 '-p' = @{ About = 'A named profile of the configuration (MAI_PROFILE)'; Value = 'living profiles' }
                 '--offline' = @{ About = 'Draw placeholders on this machine, free, instead of calling Foundry (MAI_OFFLINE=1)'; Value = '' }
-                '--max-cost' = @{ About = 'Send nothing that could make this run cost more'; Value = 'text' }
+                '--max-cost' = @{ About = 'Send nothing that could make this run cost more: --max-cost 2.50'; Value = 'text' }
                 '--retry-lost' = @{ About = 'Ask again after a lost answer, although it may bill twice'; Value = '' }
                 '--dry-run' = @{ About = 'Show what would be sent and about what it would cost; send nothing'; Value = '' }
                 '--preview' = @{ About = 'Show the pictures in the terminal'; Value = '' }
@@ -90,7 +90,7 @@ Register-ArgumentCompleter -Native -CommandName mai -ScriptBlock {
                 '--force' = @{ About = 'Draw again, and pay again, whatever is up to date: --force hero ''season-*'''; Value = '' }
                 '--adopt' = @{ About = 'Take files that are there into the lock as they are; draw nothing'; Value = '' }
                 '--prune' = @{ About = 'Remove the files of assets that left the manifest, unless they were modified'; Value = '' }
-                '--shard' = @{ About = 'Only the I-th of N parts, for jobs that run side by side'; Value = 'text' }
+                '--shard' = @{ About = 'Only the I-th of N parts, for jobs that run side by side: --shard 2/3'; Value = 'text' }
                 '--allow-outside' = @{ About = 'Let outputs go outside of the manifest''s folder'; Value = '' }
                 '--no-metadata' = @{ About = 'Outputs say nothing of prompt, model, id and time, nor that they are AI''s'; Value = '' }
                 '--private' = @{ About = 'Write the prompt into no file: no history, no metadata, no file name'; Value = '' }
@@ -102,7 +102,7 @@ Register-ArgumentCompleter -Native -CommandName mai -ScriptBlock {
                 '--rpm' = @{ About = 'The quota of the deployment, in requests a minute'; Value = 'text' }
                 '--timeout' = @{ About = 'How long to wait for one picture'; Value = 'text' }
                 '--offline' = @{ About = 'Draw placeholders on this machine, free, instead of calling Foundry (MAI_OFFLINE=1)'; Value = '' }
-                '--max-cost' = @{ About = 'Send nothing that could make this run cost more'; Value = 'text' }
+                '--max-cost' = @{ About = 'Send nothing that could make this run cost more: --max-cost 2.50'; Value = 'text' }
                 '--max-images' = @{ About = 'Ask for no more than N'; Value = 'text' }
                 '--fail-fast' = @{ About = 'Stop at the first failure; else every asset gets its chance'; Value = '' }
                 '--retry-lost' = @{ About = 'Ask again after a lost answer, although it may bill twice'; Value = '' }
@@ -255,7 +255,7 @@ Register-ArgumentCompleter -Native -CommandName mai -ScriptBlock {
                 '--overwrite' = @{ About = 'Replace an existing output'; Value = '' }
                 '--resize' = @{ About = 'Size of the outputs in pixels: 800x600, or 800x or x600 to keep the shape'; Value = 'text' }
                 '--fit' = @{ About = 'Into WxH: cut off what is too much (cover), stay smaller on one side (contain), or distort (stretch)'; Value = 'words cover contain stretch' }
-                '--quality' = @{ About = 'Of lossy outputs, 1 to 100'; Value = 'text' }
+                '--quality' = @{ About = 'Of lossy outputs'; Value = 'text' }
                 '--max-kb' = @{ About = 'The best quality that fits into N kB (1000 bytes each), up to --quality'; Value = 'text' }
                 '--no-metadata' = @{ About = 'Outputs say nothing of prompt, model, id and time, nor that they are AI''s'; Value = '' }
                 '--private' = @{ About = 'Write the prompt into no file: no history, no metadata, no file name'; Value = '' }
@@ -268,7 +268,7 @@ Register-ArgumentCompleter -Native -CommandName mai -ScriptBlock {
                 '--profile' = @{ About = 'A named profile of the configuration (MAI_PROFILE)'; Value = 'living profiles' }
                 '-p' = @{ About = 'A named profile of the configuration (MAI_PROFILE)'; Value = 'living profiles' }
                 '--offline' = @{ About = 'Draw placeholders on this machine, free, instead of calling Foundry (MAI_OFFLINE=1)'; Value = '' }
-                '--max-cost' = @{ About = 'Send nothing that could make this run cost more'; Value = 'text' }
+                '--max-cost' = @{ About = 'Send nothing that could make this run cost more: --max-cost 2.50'; Value = 'text' }
                 '--retry-lost' = @{ About = 'Ask again after a lost answer, although it may bill twice'; Value = '' }
                 '--dry-run' = @{ About = 'Show what would be sent and about what it would cost; send nothing'; Value = '' }
                 '--preview' = @{ About = 'Show the pictures in the terminal'; Value = '' }
@@ -319,7 +319,7 @@ Register-ArgumentCompleter -Native -CommandName mai -ScriptBlock {
                 '--overwrite' = @{ About = 'Replace an existing output'; Value = '' }
                 '--resize' = @{ About = 'Size of the outputs in pixels: 800x600, or 800x or x600 to keep the shape'; Value = 'text' }
                 '--fit' = @{ About = 'Into WxH: cut off what is too much (cover), stay smaller on one side (contain), or distort (stretch)'; Value = 'words cover contain stretch' }
-                '--quality' = @{ About = 'Of lossy outputs, 1 to 100'; Value = 'text' }
+                '--quality' = @{ About = 'Of lossy outputs'; Value = 'text' }
                 '--max-kb' = @{ About = 'The best quality that fits into N kB (1000 bytes each), up to --quality'; Value = 'text' }
                 '--no-metadata' = @{ About = 'Outputs say nothing of prompt, model, id and time, nor that they are AI''s'; Value = '' }
                 '--since' = @{ About = 'From then on: 2026-11-01, 2026-11, yesterday, 7d, 12h'; Value = 'text' }

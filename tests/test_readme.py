@@ -106,6 +106,18 @@ def test_there_are_examples():
     assert len(examples("mai config")) >= 5
 
 
+HELP = dict(re.findall(r"```console\n\$ mai ([a-z ]*)--help\n(.*?)```", README, re.DOTALL))
+
+
+@pytest.mark.parametrize("command", HELP)
+def test_help_is_what_the_program_prints(run, bare, command):
+    assert run(bare, *command.split(), "--help").out.decode() == HELP[command]
+
+
+def test_there_is_help():
+    assert [*HELP] == ["", "generate ", "batch "]
+
+
 def test_the_first_command_makes_a_picture(run, bare):
     (line,) = re.findall(r"<!-- first-picture -->\n\n    (.*)\n\n", README)
     result = run(bare, *shlex.split(line.rpartition("&&")[2])[1:])

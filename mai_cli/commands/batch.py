@@ -102,7 +102,7 @@ ShardText = Annotated[
     typer.Option(
         "--shard",
         metavar="I/N",
-        help="Only the I-th of N parts, for jobs that run side by side.",
+        help="Only the I-th of N parts, for jobs that run side by side: --shard 2/3.",
         rich_help_panel=PICTURES,
     ),
 ]

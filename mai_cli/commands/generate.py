@@ -133,7 +133,7 @@ Quality = Annotated[
         metavar="N",
         min=1,
         max=100,
-        help="Of lossy outputs, 1 to 100.  [default: jpeg 90, webp 85, avif 75]",
+        help="Of lossy outputs.  [default: jpeg 90, webp 85, avif 75]",
         rich_help_panel=OUTPUT,
     ),
 ]

@@ -1,5 +1,6 @@
 """Help as plain text: what it does, examples, usage, then the options under their headings."""
 
+import re
 from collections.abc import Mapping
 from importlib import import_module
 from textwrap import fill
@@ -15,10 +16,17 @@ def _rows_by_heading(command: Any, context: Any) -> dict[str, list[tuple[str, st
     for param in command.get_params(context):
         row = param.get_help_record(context)
         if row is not None:
+            row = (row[0], _in_words(row[1]))
             default = "Arguments" if param.param_type_name == "argument" else "Other options"
             heading = getattr(param, "rich_help_panel", None) or default
             headings.setdefault(heading, []).append(row)
     return headings
+
+
+def _in_words(text: str) -> str:
+    """The help of an option, with the limits of a number not as Typer writes them."""
+    text = re.sub(r"\b(\d+)<=x<=(\d+)(?=])", r"\1 to \2", text)
+    return re.sub(r"\bx>=(\d+)(?=])", r"\1 or more", text)
 
 
 def _write(command: Any, context: Any, formatter: Any) -> None:  # noqa: ANN401

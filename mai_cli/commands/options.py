@@ -102,7 +102,7 @@ MaxCost = Annotated[
     typer.Option(
         "--max-cost",
         metavar="USD",
-        help="Send nothing that could make this run cost more.",
+        help="Send nothing that could make this run cost more: --max-cost 2.50.",
         rich_help_panel=MONEY,
     ),
 ]

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mai_cli.commands.help import HelpCommand
-from mai_cli.commands.options import Batch, Help, Json, Model, Search, Since, Status, Tagged, Until
+from mai_cli.commands.options import (
+    FILTER,
+    Batch,
+    Help,
+    Json,
+    Model,
+    Search,
+    Since,
+    Status,
+    Tagged,
+    Until,
+)
 from mai_cli.errors import ExitCode
 from mai_cli.parts import Parts
 
@@ -26,12 +37,21 @@ Ids = Annotated[
 ]
 Number = Annotated[
     int,
-    typer.Option("--number", "-n", metavar="N", min=0, help="At most so many records."),
+    typer.Option(
+        "--number",
+        "-n",
+        metavar="N",
+        min=0,
+        help="At most so many records.",
+        rich_help_panel=FILTER,
+    ),
 ]
-All = Annotated[bool, typer.Option("--all", help="Every record, not only the newest.")]
+All = Annotated[
+    bool, typer.Option("--all", help="Every record, not only the newest.", rich_help_panel=FILTER)
+]
 By = Annotated[
     Literal["day", "month", "model", "profile", "tag"],
-    typer.Option("--by", help="What the groups are."),
+    typer.Option("--by", help="What the groups are.", rich_help_panel=FILTER),
 ]
 
 

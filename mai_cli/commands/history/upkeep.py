@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mai_cli.commands.help import HelpCommand
-from mai_cli.commands.options import Help, Json
+from mai_cli.commands.options import FILTER, Help, Json
 from mai_cli.errors import ExitCode, UsageError
 from mai_cli.parts import Parts
 
@@ -177,10 +177,19 @@ def _told(parts: Parts, gone: "Gone") -> Iterator[None]:
 def prune(
     context: typer.Context,
     older_than: Annotated[
-        str | None, typer.Option("--older-than", metavar="DATE", help="Sent before: 90d, 2026-01.")
+        str | None,
+        typer.Option(
+            "--older-than",
+            metavar="DATE",
+            help="Sent before: 90d, 2026-01.",
+            rich_help_panel=FILTER,
+        ),
     ] = None,
     keep: Annotated[
-        int | None, typer.Option("--keep", metavar="N", min=0, help="All but the newest N.")
+        int | None,
+        typer.Option(
+            "--keep", metavar="N", min=0, help="All but the newest N.", rich_help_panel=FILTER
+        ),
     ] = None,
     dry_run: DryRun = False,
     yes: Yes = False,
