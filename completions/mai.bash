@@ -195,10 +195,10 @@ _mai_root_history_prune() {
 }
 
 _mai_root_config() {
-    commands='init list get set unset path edit profiles check schema completion' kind='' list='' mixed=yes
+    commands='init list get set unset path edit profiles check schema completion man' kind='' list='' mixed=yes
     options='--help -h'
     case $1 in
-        init | list | get | set | unset | path | edit | profiles | check | schema | completion) kind=command ;;
+        init | list | get | set | unset | path | edit | profiles | check | schema | completion | man) kind=command ;;
     esac
 }
 
@@ -287,6 +287,11 @@ _mai_root_config_completion() {
     case $1 in
         0) kind=words list='bash zsh fish powershell' ;;
     esac
+}
+
+_mai_root_config_man() {
+    commands='' kind='' list='' mixed=yes
+    options='--help -h'
 }
 
 _mai_root_emulator() {

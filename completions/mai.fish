@@ -12,7 +12,7 @@ function __mai_has
         case 'history'
             contains -- $argv[1] list search show open preview stats rerun gallery export tag verify recover remove prune
         case 'config'
-            contains -- $argv[1] init list get set unset path edit profiles check schema completion
+            contains -- $argv[1] init list get set unset path edit profiles check schema completion man
         case '*'
             false
     end
@@ -346,6 +346,7 @@ complete -c mai -n '__mai_at \'config\'' -a profiles -d 'List the profiles; \'*\
 complete -c mai -n '__mai_at \'config\'' -a check -d 'Find out what is wrong, from settings to disk. Free'
 complete -c mai -n '__mai_at \'config\'' -a schema -d 'Print a JSON Schema; without NAME what there is'
 complete -c mai -n '__mai_at \'config\'' -a completion -d 'Print the completion script of a shell'
+complete -c mai -n '__mai_at \'config\'' -a man -d 'Print the manual page'
 complete -c mai -n '__mai_at \'config\'' -l help -s h -d 'Show this message and exit'
 
 complete -c mai -n '__mai_at \'config init\'' -l endpoint -r -f -d 'The resource: any address of it that you see'
@@ -400,6 +401,8 @@ complete -c mai -n '__mai_at \'config schema\'' -l help -s h -d 'Show this messa
 
 complete -c mai -n '__mai_at \'config completion\'' -l help -s h -d 'Show this message and exit'
 complete -c mai -n '__mai_at \'config completion\' 0; and __mai_no_option' -f -k -a 'bash zsh fish powershell'
+
+complete -c mai -n '__mai_at \'config man\'' -l help -s h -d 'Show this message and exit'
 
 complete -c mai -n '__mai_at \'emulator\'' -l port -r -f -d 'Of loopback; 0: a free one'
 complete -c mai -n '__mai_at \'emulator\'' -l latency -r -f -d 'Until a picture is there'

@@ -415,6 +415,7 @@ Register-ArgumentCompleter -Native -CommandName mai -ScriptBlock {
                 'check' = 'Find out what is wrong, from settings to disk. Free'
                 'schema' = 'Print a JSON Schema; without NAME what there is'
                 'completion' = 'Print the completion script of a shell'
+                'man' = 'Print the manual page'
             }
             Options = [ordered]@{
                 '--help' = @{ About = 'Show this message and exit'; Value = '' }
@@ -572,6 +573,16 @@ Register-ArgumentCompleter -Native -CommandName mai -ScriptBlock {
                 '-h' = @{ About = 'Show this message and exit'; Value = '' }
             }
             Arguments = @('words bash zsh fish powershell')
+            Repeats = $false
+        }
+        'config man' = @{
+            Mixed = $true
+            Commands = [ordered]@{}
+            Options = [ordered]@{
+                '--help' = @{ About = 'Show this message and exit'; Value = '' }
+                '-h' = @{ About = 'Show this message and exit'; Value = '' }
+            }
+            Arguments = @()
             Repeats = $false
         }
         'emulator' = @{

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 
-def _rows_by_heading(command: Any, context: Any) -> dict[str, list[tuple[str, str]]]:  # noqa: ANN401
+def rows_by_heading(command: Any, context: Any) -> dict[str, list[tuple[str, str]]]:  # noqa: ANN401
     """The help of every argument and option, under the heading it names (``rich_help_panel``)."""
     headings: dict[str, list[tuple[str, str]]] = {}
     for param in command.get_params(context):
@@ -32,9 +32,9 @@ def _in_words(text: str) -> str:
 def _write(command: Any, context: Any, formatter: Any) -> None:  # noqa: ANN401
     """The part of the help that commands and groups share."""
     paragraphs = (command.help or "").split("\n\n")
-    about = [fill(text, formatter.width) for text in paragraphs if not _is_example(text)]
+    about = [fill(text, formatter.width) for text in paragraphs if not is_example(text)]
     formatter.write("".join(f"{text}\n" for text in "\n\n".join(about).split("\n")))
-    if examples := [text for text in paragraphs if _is_example(text)]:
+    if examples := [text for text in paragraphs if is_example(text)]:
         with formatter.section("Examples"):
             lines = "\n".join(examples).splitlines()
             formatter.write("".join(f"  {line}\n" for line in lines))
@@ -42,12 +42,13 @@ def _write(command: Any, context: Any, formatter: Any) -> None:  # noqa: ANN401
     command.format_usage(context, formatter)
 
 
-def _is_example(paragraph: str) -> bool:
+def is_example(paragraph: str) -> bool:
+    """Whether it is command lines."""
     return paragraph.startswith("mai ")
 
 
 def _write_options(command: Any, context: Any, formatter: Any) -> None:  # noqa: ANN401
-    for heading, rows in _rows_by_heading(command, context).items():
+    for heading, rows in rows_by_heading(command, context).items():
         with formatter.section(heading):
             formatter.write_dl(rows)
 

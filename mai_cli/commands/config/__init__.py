@@ -19,6 +19,7 @@ _COMMANDS = {
     "check": ("check", "Find out what is wrong, from settings to disk. Free."),
     "schema": ("printing", "Print a JSON Schema; without NAME what there is."),
     "completion": ("printing", "Print the completion script of a shell."),
+    "man": ("printing", "Print the manual page."),
 }
 """Each with its module, and the first line of its help."""
 

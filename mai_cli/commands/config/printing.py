@@ -1,4 +1,4 @@
-"""``mai config schema`` and ``completion``: files for other programs."""
+"""``mai config schema``, ``completion`` and ``man``: files for other programs."""
 
 from typing import Annotated, Literal
 
@@ -51,3 +51,15 @@ def completion(context: typer.Context, shell: Shell, _help: Help = False) -> Non
 
     parts: Parts = context.obj
     parts.output.data(script(shell, context.find_root().command).encode())
+
+
+@app.command(cls=HelpCommand, add_help_option=False)
+def man(context: typer.Context, _help: Help = False) -> None:
+    """Print the manual page.
+
+    mai config man | man -l -
+    mai config man > ~/.local/share/man/man1/mai.1
+    """
+    from mai_cli.commands.manual import manual
+
+    context.obj.output.data(manual(context.find_root().command).encode())
