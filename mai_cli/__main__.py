@@ -24,6 +24,7 @@ def main() -> None:
             pass  # the whole program tells what is wrong with stdout
         else:
             return
+    _occupy_streams()
     import signal  # noqa: PLC0415 - the point of this module
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -38,6 +39,17 @@ def main() -> None:
         run(sys.argv[1:])
     finally:
         gc.freeze()  # at its end Python would look for cycles several times; a fifth of the run
+
+
+def _occupy_streams() -> None:
+    """See that no file gets the number of a stream that is closed, and what is said into it."""
+    import os  # noqa: PLC0415 - the point of this module
+
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
 
 
 def _show_values(kinds: list[str]) -> None:

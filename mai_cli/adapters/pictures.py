@@ -60,7 +60,8 @@ def decode(file: BinaryIO, name: str) -> Image.Image:
         Image.init()
     if name not in Image.OPEN:
         raise PictureError(f"is {name}, which this installation of Pillow does not read")
-    with translated("is damaged"), _quiet(name):
+    with translated("is damaged"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         picture = Image.open(file, formats=[name])
         if picture.width * picture.height > MAX_PIXELS:
             size, limit = f"{picture.width}x{picture.height}", MAX_PIXELS // 1_000_000
@@ -100,22 +101,23 @@ def translated(problem: str) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet(name: str) -> Iterator[None]:
-    """Keep to ourselves what Pillow, or the C library that reads TIFF, mutters to stderr."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if name != "TIFF":
-            yield
-            return
-        stderr = os.dup(_STDERR)
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nowhere, _STDERR)
-            yield
-        finally:
-            os.dup2(stderr, _STDERR)
-            os.close(stderr)
-            os.close(nowhere)
+def muted(name: str) -> Iterator[None]:
+    """Keep to ourselves what the C library that reads TIFF mutters to stderr of a damaged one.
+
+    All threads are mute meanwhile, so this is only for where there is one.
+    """
+    if name != "TIFF":
+        yield
+        return
+    stderr = os.dup(_STDERR)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, _STDERR)
+        yield
+    finally:
+        os.dup2(stderr, _STDERR)
+        os.close(stderr)
+        os.close(nowhere)
 
 
 def write_png(picture: Image.Image, file: BinaryIO) -> None:

@@ -10,7 +10,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
-from mai_cli.adapters.pictures import HEAD_BYTES, PictureError, decode, format_of, write_png
+from mai_cli.adapters.pictures import HEAD_BYTES, PictureError, decode, format_of, muted, write_png
 from mai_cli.errors import ConfigError, UsageError
 from mai_cli.models.reference import MAX_REFERENCE_BYTES, Reference
 
@@ -57,7 +57,8 @@ def read_reference(path: Path) -> Reference:
             raise _wrong(path, "is not a picture")
         if claim not in (None, name):
             raise _wrong(path, f"is not the {claim} that its name says, but {name}")
-        decode(file, name)
+        with muted(name):
+            decode(file, name)
         file.seek(0)
         return Reference(path.absolute(), hashlib.file_digest(file, "sha256").hexdigest(), name)
 
@@ -102,7 +103,11 @@ def _copy(reference: Reference, copy: BinaryIO) -> None:
     with _roomy(reference.path):
         copy.seek(0)
     if digest.hexdigest() != reference.sha256:
-        raise _wrong(reference.path, "has changed since this run began")
+        raise UsageError(
+            f"The reference {reference.path} has changed since this run began.",
+            code="bad_image",
+            hint="Run it again.",
+        )
 
 
 def _make_png(reference: Reference, file: BinaryIO) -> None:

@@ -618,3 +618,26 @@ def test_no_room_for_the_png_that_is_to_be_sent_is_said(save):
     )
     assert done.stderr == ""
     assert str(path) in done.stdout
+
+
+def test_references_that_are_sent_side_by_side_leave_stderr_alone(save):
+    reference = read_reference(save("picture.tiff", WHOLE["TIFF"]))
+    before = os.fstat(2)
+    is_lost, last = False, threading.Event()
+
+    def send() -> None:
+        while not last.is_set():
+            with opened_reference(reference):
+                pass
+
+    threads = [threading.Thread(target=send) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3000):
+        if not os.path.samestat(before, os.fstat(2)):
+            is_lost = True
+    last.set()
+    for thread in threads:
+        thread.join()
+    assert not is_lost
+    assert os.path.samestat(before, os.fstat(2))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyte
 import pytest
+from PIL import Image
 
 from tests.conftest import MAI
 from tests.emulator import BUSY, KEY, Answer, Emulator, error
@@ -199,6 +200,15 @@ def test_streams_that_are_closed_lose_no_picture(env, tmp_path, masters, history
     assert b"Traceback" not in done.stderr
     assert [record["status"] for record in history().values()] == ["ok"]
     assert len(masters()) == 1
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+def test_no_file_takes_the_place_of_a_stream_that_is_closed(env, tmp_path, history, closed):
+    Image.new("RGB", (900, 900)).save(tmp_path / "a.tiff")
+    command = f"{MAI[0]} generate x -i a.tiff {closed}"
+    subprocess.run(command, env=env, cwd=tmp_path, shell=True, timeout=60, check=False)
+
+    assert [record["status"] for record in history().values()] == ["ok"]
 
 
 def test_output_is_flushed_a_line_at_a_time(env, tmp_path):
