@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 # What a file system says that has no hard links (FAT, some network and phone storage).
+BINARY: int = getattr(os, "O_BINARY", 0)
+"""For files that are opened by their handles; without it Windows changes the ends of lines."""
+
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from mai_cli.errors import ConfigError, StorageError, UsageError
-from mai_cli.stores.atomic import make_folder, sync_folder, write
+from mai_cli.stores.atomic import BINARY, make_folder, sync_folder, write
 from mai_cli.stores.file_lock import locked
 from mai_cli.stores.history_lines import (
     State,
@@ -128,7 +128,7 @@ class History:
 
     def _append(self, line: bytes) -> tuple[int, bool]:
         """Add ``line``, or leave the file as it is; its handle, and whether it was empty."""
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, _MODE)
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | BINARY, _MODE)
         try:
             size = os.fstat(handle).st_size
             if size and _last_byte(handle) != b"\n":
@@ -246,10 +246,15 @@ def _is_of(ids: set[str], line: bytes) -> bool:
 
 def _ids(line: bytes) -> list[str]:
     """Every id in ``line``, of the record or of something in it; much faster than all of it."""
-    return [
-        json.loads(text) if b"\\" in text else text[1:-1].decode(errors="replace")
-        for text in _ID.findall(line)
-    ]
+    return [_plain(text) for text in _ID.findall(line)]
+
+
+def _plain(text: bytes) -> str:
+    """What is meant by ``text``, in quotes; that of a damaged line means what it looks like."""
+    with suppress(ValueError):
+        if b"\\" in text:
+            return str(json.loads(text))
+    return text[1:-1].decode(errors="replace")
 
 
 def _digests(state: State) -> set[str]:

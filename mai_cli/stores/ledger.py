@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from mai_cli.stores.atomic import make_folder, write
+from mai_cli.stores.atomic import BINARY, make_folder, write
 from mai_cli.stores.file_lock import locked
 
 _MODE = 0o666
@@ -83,7 +83,7 @@ class Ledger:
         if self._durable:
             write(self._path, [data], mode=_MODE)
             return
-        handle = os.open(self._path, os.O_WRONLY | os.O_CREAT, _MODE)
+        handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | BINARY, _MODE)
         try:
             os.write(handle, data)
             os.ftruncate(handle, len(data))

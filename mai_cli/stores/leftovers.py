@@ -57,7 +57,7 @@ class Leftovers:
         """The name that the picture of ``state`` would have, if the record can be understood."""
         try:
             return master_name(self._template, Record.from_json(state))
-        except (ValueError, TypeError, AttributeError):  # it is of another version
+        except (ValueError, TypeError, AttributeError, OverflowError):  # it is of another version
             return None
 
     def _named(self, name: str) -> list[Path]:
@@ -80,7 +80,7 @@ class Leftovers:
         """
         try:
             picture = self._scan(file)
-        except (OSError, ValueError):
+        except OSError:
             return None
         first = self._name(state)
         if picture is None or first is None:

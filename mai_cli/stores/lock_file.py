@@ -210,6 +210,7 @@ def _read(path: Path, manifest: str) -> Lock:
             hint=f"Rename {manifest}; if it takes the place of the other, write its name there.",
         )
     try:
+        json.dumps(content, ensure_ascii=False).encode()  # half a character could not be written
         return {name: _asset(facts) for name, facts in content["assets"].items()}
     except (KeyError, TypeError, AttributeError, ValueError):
         raise _wrong(path, "is not as mai writes it") from None

@@ -761,6 +761,16 @@ def test_a_search_takes_no_more_memory_in_a_long_history(python, path, record):
 # What cannot be read.
 
 
+def test_a_damaged_id_spoils_neither_a_search_nor_a_removal(path, record):
+    state, damaged = made(record, "ab" * 32).to_json(), b'{"id":"\\q"}\n'
+    path.write_bytes(to_line(state) + damaged)
+    history = History(path)
+
+    assert history.recall(["ab" * 32]) == [state]
+    assert history.drop(lambda _: [record.id]) == 1
+    assert path.read_bytes() == damaged
+
+
 def test_lines_that_cannot_be_read_are_counted_from_one(path, record):
     line = to_line(record.to_json())
     path.write_bytes(b"\n".join([b"{", line + line[:50], b"", b"   ", b"[]", b"\xff", line + b"{"]))

@@ -312,6 +312,13 @@ def test_bytes_that_are_no_text_are_refused(file):
     assert refused(file.read).message.endswith("is not JSON, perhaps after a merge.")
 
 
+@pytest.mark.parametrize("half", ["\\ud800", "\\udfff"])
+def test_half_a_character_which_could_not_be_written_again_is_refused(file, half):
+    file.path.write_text(TEXT.replace("hero", f"hero{half}"))
+
+    assert refused(file.read).message.endswith("is not as mai writes it.")
+
+
 @pytest.mark.parametrize(
     "content",
     [None, 1, "mai/lock/1", [], {}, {"assets": {}}, {"schema": "mai/lock/2", "assets": {}}]
