@@ -35,7 +35,7 @@ class Exchange:
             # A proxy's CONNECT is traced too, and carries no request for a picture.
             method = getattr(info.get("request"), "method", b"")
             self.went_out = self.went_out or method != b"CONNECT"
-        elif event.endswith(".send_request_body.failed"):
+        elif event.endswith((".send_request_headers.failed", ".send_request_body.failed")):
             self.went_out, self.was_torn = False, True  # nothing is drawn from half a request
 
     @property

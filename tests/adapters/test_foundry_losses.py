@@ -5,10 +5,12 @@ import struct
 import threading
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from mai_cli.adapters import answer_body
+from mai_cli.adapters.exchange import Exchange
 from mai_cli.errors import MaiError, Retry, UnavailableError, UnknownError
 from mai_cli.models.answer import Usage
 from tests.adapters.servers import length_of, read_head
@@ -247,6 +249,20 @@ def test_what_is_given_up_within_a_picture_may_be_billed(connect, serve):
     release.set()
 
     assert_stopped(failure)
+
+
+def test_what_is_given_up_before_it_left_sent_nothing(client, foundry, monkeypatch):
+    def hang_up_first(exchange: Exchange, event: str, info: dict[str, Any]) -> None:
+        trace(exchange, event, info)
+        if event == "http11.send_request_headers.started":
+            exchange.stop()
+
+    trace = Exchange.trace
+    monkeypatch.setattr(Exchange, "trace", hang_up_first)
+    failure = client.fail()
+
+    assert isinstance(failure, UnavailableError)
+    assert foundry.received == []
 
 
 def test_giving_up_without_a_request_in_flight_does_not_hurt_the_next(client, foundry):
