@@ -142,7 +142,7 @@ class Budget:
         if self._max_cost is not None:
             left = self._max_cost - self._spent - sum(self._open.values())
             if hold.micros > left:
-                limit = f"--max-cost {_dollars(self._max_cost)}"
+                limit = f"max_cost {_dollars(self._max_cost)}"
                 return _Lack(hold.micros - left, _too_dear(who, hold, limit, left))
         return self._lack_of_the_day(hold, who) if hold.micros else None
 
@@ -239,8 +239,13 @@ class _Day:
         """``data`` with what was set aside under ``id_`` turned into what it cost.
 
         What was set aside on a day that is over is not there any more, and changes nothing.
+
+        Raises:
+            OSError: It makes no sense.
         """
         day = cls.read(data)
+        if day is None and data is not None:
+            raise OSError(errno.EINVAL, "the file makes no sense")
         if day is None or id_ not in day.reserved:
             return data
         reserved = {other: held for other, held in day.reserved.items() if other != id_}

@@ -68,7 +68,7 @@ def test_a_limit_that_is_too_low_for_one_picture_sends_none(batch, foundry, hist
 
     assert (result.code, result.out, foundry.received, history()) == (9, b"", [], {})
     assert (
-        "The picture could cost $0.023403, but of --max-cost $0.02 only $0.02 is left."
+        "The picture could cost $0.023403, but of max_cost $0.02 only $0.02 is left."
         in result.err
     )
     assert "not sent    4" in result.err.splitlines()
@@ -224,6 +224,6 @@ def test_several_pictures_of_generate_stay_below_a_limit(mai, foundry, history, 
     )
 
     assert (result.code, len(result.lines), len(foundry.received)) == (11, 2, 2)
-    assert "could cost $0.023403, but of --max-cost" in result.err
+    assert "could cost $0.023403, but of max_cost" in result.err
     assert len(history()) == 2
     assert spending()["spent_usd"] == pytest.approx(2 * PRICE)

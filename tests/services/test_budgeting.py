@@ -117,7 +117,7 @@ def test_what_does_not_fit_says_which_limit_and_what_is_left(world):
     error = refused(budget, 0.1)
 
     assert error.code == "over_budget"
-    assert str(error) == "The picture could cost $0.10, but of --max-cost $1.00 only $0.04 is left."
+    assert str(error) == "The picture could cost $0.10, but of max_cost $1.00 only $0.04 is left."
     assert error.hint == "Raise the limit, or ask for smaller or fewer pictures."
     assert budget.spent_usd == 0.96
 
@@ -127,7 +127,7 @@ def test_a_message_is_as_exact_as_it_takes_and_names_the_picture(world):
     budget.reserve(0.001037).settle(None)
 
     assert str(refused(budget, 0.048964, who="hero")) == (
-        "hero could cost $0.048964, but of --max-cost $0.05 only $0.048963 is left."
+        "hero could cost $0.048964, but of max_cost $0.05 only $0.048963 is left."
     )
 
 
@@ -351,6 +351,18 @@ def test_a_ledger_that_is_damaged_meanwhile_stays_as_it_is(world):
     reservation.settle(0.1)
 
     assert world.ledger.data == []
+    assert world.told == ["The spending of the day cannot be recorded: the file makes no sense."]
+
+
+@pytest.mark.parametrize("text", ['{"day": "2026-11-22", "spent_usd": NaN, "reserved": {}}', "[1]"])
+def test_a_file_that_makes_no_sense_spoils_nothing_after_a_picture_was_paid(world, tmp_path, text):
+    path = tmp_path / "spending.json"
+    path.write_text(text)
+    world.ledger = Ledger(path, durable=False)
+    world.budget().reserve(0.2).settle(0.1)
+
+    assert world.told == ["The spending of the day cannot be recorded: the file makes no sense."]
+    assert path.read_text() == text
 
 
 @pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EROFS])
