@@ -299,7 +299,7 @@ def generate(
         retry_lost=retry_lost,
         rerun_of=asked.record_id,
     )
-    parts.output.notes(notes(requests, datetime.now(UTC).date()))
+    parts.output.notes(notes(requests, datetime.now(UTC).date(), offline=settings.offline))
     parts.output.notes(asked.differences(requests[0], endpoint))
     check_sizes(outputs, [request.size for request in requests if request.size])
     check_targets(outputs, order.numbers, settings.gallery, overwrite=overwrite)

@@ -87,12 +87,18 @@ class Model:
         """Whether the catalogue has facts about this model."""
         return self.max_pixels is not None
 
-    def note(self, today: date, how_to_name: str = "name it with --model") -> str:
-        """What a user of this model should know before paying, or nothing."""
+    def note(
+        self, today: date, how_to_name: str = "name it with --model", *, is_free: bool = False
+    ) -> str:
+        """What a user of this model should know before paying, or nothing.
+
+        ``is_free``: placeholders are drawn instead.
+        """
         if not self.is_known:
             which = f"The model {self.name}" if self.name else "The model behind this deployment"
+            cost = "" if self.price or is_free else ", cost unknown"
             advice = "" if self.name else f"; {how_to_name}"
-            return f"{which} is not known: its limits are not checked, cost unknown{advice}."
+            return f"{which} is not known: its limits are not checked{cost}{advice}."
         if self.retires_on is None:
             return ""
         instead = f"; {self.replacement} replaces it" if self.replacement else ""

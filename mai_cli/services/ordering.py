@@ -92,7 +92,7 @@ class Ordering:
     def notes(self, assets: Sequence[Asset], today: date) -> list[str]:
         """What to know before ``assets`` are paid for, each thing once."""
         requests = [request for asset in assets for request in self._requests(asset, self._glimpse)]
-        return notes(requests, today)
+        return notes(requests, today, offline=self._settings[0].offline)
 
     def request(self, asset: Asset, number: int) -> ImageRequest:
         """The request for ``asset`` by the profile of that number, ready to be sent."""

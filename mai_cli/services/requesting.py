@@ -131,7 +131,7 @@ def _size(settings: Settings, model: Model, asked: str | None) -> Size | None:
         raise blame(error, origin) from None
 
 
-def notes(requests: Sequence[ImageRequest], today: date) -> list[str]:
+def notes(requests: Sequence[ImageRequest], today: date, *, offline: bool) -> list[str]:
     """What to know before paying, each thing once."""
-    found = [request.model.note(today) for request in requests]
+    found = [request.model.note(today, is_free=offline) for request in requests]
     return [note for note in dict.fromkeys(found) if note]

@@ -1,10 +1,11 @@
+from dataclasses import replace
 from datetime import date
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mai_cli.models.catalogue import MODELS, NEWEST, Model, find
+from mai_cli.models.catalogue import MODELS, NEWEST, Model, Price, find
 
 TODAY = date(2026, 11, 22)
 SMALL, MIDDLE, LARGE = 1_048_576, 2_359_296, 4_194_304
@@ -161,6 +162,13 @@ def test_any_name_is_one_of_the_models_or_not_known(name):
 )
 def test_a_note_says_what_to_know_before_paying(model, note):
     assert model.note(TODAY) == note
+
+
+def test_a_cost_that_is_known_or_nothing_is_not_called_unknown():
+    priced = replace(Model.unknown("MAI-Image-9"), price=Price(5, 8, 34, None, "the user"))
+    note = "The model MAI-Image-9 is not known: its limits are not checked."
+    assert priced.note(TODAY) == note
+    assert Model.unknown("MAI-Image-9").note(TODAY, is_free=True) == note
 
 
 @pytest.mark.parametrize(

@@ -347,7 +347,7 @@ def test_each_note_is_told_once():
     mixed = settings(deployment=("mai-image-2", "mai-image-26", "my-pics", "our-pics"))
     requests = build_requests(mixed, "a red fox", count=3)
 
-    told = notes(requests, date(2026, 11, 22))
+    told = notes(requests, date(2026, 11, 22), offline=False)
 
     assert len(told) == 2
     assert told[0].startswith("MAI-Image-2 was due to retire")
