@@ -19,6 +19,7 @@ _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 
 _HEADER = struct.Struct(">I4s")
 _CRC_BYTES = 4
 _IHDR_BYTES = 13
+_TOLD = {b"IHDR", b"IDAT", b"IEND", b"caBX"}  # kinds of chunks that something is known by
 
 
 class PngScan:
@@ -124,7 +125,8 @@ class PngScan:
             return self._fail("a checksum in it is wrong")
         if self._kind == b"IEND" and b"IDAT" not in self._kinds:
             return self._fail("it has no pixels")
-        self._kinds.add(self._kind)
+        if self._kind in _TOLD:
+            self._kinds.add(self._kind)
         self._crc = None
         del self._pending[:_CRC_BYTES]
         return True

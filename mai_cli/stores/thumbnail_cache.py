@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -10,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
 
-from mai_cli.stores.atomic import make_folder
+from mai_cli.stores.atomic import copy_once, make_folder
 
 ENDING = ".webp"
 
@@ -96,7 +95,7 @@ class ThumbnailCache:
             except FileExistsError:  # by another run
                 continue
             except OSError:  # another file system, or one without links
-                shutil.copyfile(self.path(digest), target)
+                copy_once(self.path(digest), target)
         for digest in there - digests:
             with suppress(OSError):
                 (folder / digest[:2] / f"{digest}{ENDING}").unlink()

@@ -1,5 +1,6 @@
 import hashlib
 import io
+import itertools
 import random
 import struct
 import tracemalloc
@@ -210,3 +211,19 @@ def test_a_large_picture_passes_through_little_memory():
         tracemalloc.stop()
     assert looked.finish()
     assert peak < 1_000_000
+
+
+def test_kinds_of_chunks_that_somebody_made_up_take_no_memory():
+    letters = [bytes([letter]) for letter in b"abcdefghijklmnopqrstuvwxyz"]
+    kinds = (b"".join(kind) for kind in itertools.product(letters, repeat=4))
+    looked = PngScan()
+    looked.feed(SIGNATURE + IHDR)
+    tracemalloc.start()
+    try:
+        for kind in itertools.islice(kinds, 20_000):
+            looked.feed(chunk(kind, b""))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert not looked.problem
+    assert peak < 100_000

@@ -4,6 +4,7 @@ import shutil
 import threading
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from PIL import Image
@@ -127,11 +128,20 @@ def test_two_runs_at_once_leave_whole_thumbnails(tmp_path, pictures):
 def links(request, monkeypatch):
     """A disk with hard links, and one without."""
 
-    def refuse(path: Path, target: Path) -> None:
-        raise OSError(errno.EXDEV, "Invalid cross-device link", str(path))
-
     if request.param == "no links":
-        monkeypatch.setattr(Path, "hardlink_to", refuse)
+        refuse_links(monkeypatch)
+
+
+def refuse_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the cache be on another disk."""
+    link = Path.hardlink_to
+
+    def refuse(path: Path, target: Path) -> None:
+        if target.parent != path.parent:
+            raise OSError(errno.EXDEV, "Invalid cross-device link", str(path))
+        link(path, target)
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
 
 
 @pytest.mark.usefixtures("links")
@@ -145,6 +155,23 @@ def test_a_page_has_just_the_thumbnails_of_its_pictures(tmp_path, pictures, cach
         for one in wanted:
             assert (page / one[:2] / f"{one}.webp").read_text() == f"small {one}"
     assert cache.known() == pictures.keys()
+
+
+def test_a_disk_that_fills_up_leaves_no_torn_thumbnail(tmp_path, pictures, cache, monkeypatch):
+    list(cache.fill(pictures))
+
+    def tear(source: BinaryIO, target: BinaryIO) -> None:
+        target.write(source.read(3))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    refuse_links(monkeypatch)
+    with monkeypatch.context() as full, pytest.raises(OSError, match="No space left"):
+        full.setattr(shutil, "copyfileobj", tear)
+        cache.hand_out(tmp_path / "page", {digest(1)})
+    assert names(tmp_path / "page") == []
+
+    cache.hand_out(tmp_path / "page", {digest(1)})
+    assert len(names(tmp_path / "page")) == 1
 
 
 def test_what_else_is_beside_the_thumbnails_stays(tmp_path, pictures, cache):
