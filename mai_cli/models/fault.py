@@ -21,6 +21,7 @@ KINDS = {
 
 _STATUS = re.compile(r"[45]\d\d", re.ASCII)
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d+)?)%", re.ASCII)
+_ALL_PERCENT = 100
 _NUMBER = re.compile(r"\d+", re.ASCII)
 
 
@@ -66,8 +67,14 @@ def parse_fault(text: str) -> Fault:
             code="bad_option",
             hint=f"Use a status from 400 to 599, or {', '.join(KINDS)}.",
         )
-    if share := _SHARE.fullmatch(when):
-        return Fault(kind, share=float(share[1]) / 100)
-    if _NUMBER.fullmatch(when):
+    if (share := _SHARE.fullmatch(when)) and float(share[1]) <= _ALL_PERCENT:
+        return Fault(kind, share=float(share[1]) / _ALL_PERCENT)
+    if _NUMBER.fullmatch(when) and int(when):
         return Fault(kind, number=int(when))
+    if share or _NUMBER.fullmatch(when):
+        raise UsageError(
+            f"--fail: '{when}' is no share and no number of a request.",
+            code="bad_option",
+            hint="Write it as 429:20%, up to 100%, or as lost:3, from 1.",
+        )
     return Fault(kind, words=when)

@@ -32,6 +32,13 @@ def test_what_is_no_fault_is_told_with_those_that_are(text):
     assert all(kind in caught.value.hint for kind in KINDS)
 
 
+@pytest.mark.parametrize("when", ["101%", "200%", "0", "000"])
+def test_what_can_never_happen_is_refused(when):
+    with pytest.raises(UsageError) as caught:
+        parse_fault(f"429:{when}")
+    assert caught.value.message == f"--fail: '{when}' is no share and no number of a request."
+
+
 def test_a_status_is_all_that_is_wrong():
     assert (Fault("503").status, Fault("lost").status) == (503, None)
 
