@@ -18,10 +18,10 @@ def edit(path: Path, environ: Mapping[str, str]) -> None:
     fallback = "notepad" if os.name == "nt" else "vi"
     editor = environ.get("VISUAL", "").strip() or environ.get("EDITOR", "").strip() or fallback
     try:
-        words = (
-            [editor] if os.name == "nt" else shlex.split(editor)
-        )  # there, a path has backslashes
-        done = subprocess.run([*words, str(path)], check=False)  # noqa: S603
+        if os.name == "nt":  # paths have backslashes there; the system takes the line apart
+            done = subprocess.run(f'{editor} "{path}"', shell=True, check=False)  # noqa: S602
+        else:
+            done = subprocess.run([*shlex.split(editor), str(path)], check=False)  # noqa: S603
         problem = f"ended with {done.returncode}" if done.returncode else ""
     except (OSError, ValueError) as error:
         problem = f"cannot be started: {error}"

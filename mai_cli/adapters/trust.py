@@ -44,11 +44,20 @@ def trusted_by_requests(environ: Mapping[str, str]) -> str | bool:
     """The same for requests, which azure-identity calls with: its setting ``verify``.
 
     Contexts that libraries build themselves trust the system's store from here on.
+
+    Raises:
+        ConfigError: ``SSL_CERT_DIR`` names several folders, of which requests takes one.
     """
     if environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE"):
         return True  # its own variables, which it follows by itself
     for name in VARIABLES:
         if path := environ.get(name):
+            if name == "SSL_CERT_DIR" and os.pathsep in path:
+                raise ConfigError(
+                    "SSL_CERT_DIR names several folders; signing in with Entra ID takes one.",
+                    code="bad_setting",
+                    hint="Name one folder, or a file of certificates in REQUESTS_CA_BUNDLE.",
+                )
             return path
     truststore.inject_into_ssl()
     return True

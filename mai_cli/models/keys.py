@@ -50,10 +50,16 @@ class Key:
         return f"MAI_{self.name.upper()}"
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
+def _stripped(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be one text, in quotes")  # noqa: TRY004 - whoever calls says more
+    if not value.strip():
         raise ValueError("must be a text that is not empty")
-    text = value.strip()
+    return value.strip()
+
+
+def _text(value: object) -> str:
+    text = _stripped(value)
     if not text.isprintable():
         raise ValueError("must be one line of text that can be shown")
     return text
@@ -70,9 +76,7 @@ def _endpoint(value: object) -> Endpoint:
 
 def parse_api_key(value: object) -> str:
     """``value`` as a key; raises ``ValueError`` if it cannot be one."""
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("must be a text that is not empty")
-    key = value.strip()
+    key = _stripped(value)
     if not all("!" <= character <= "~" for character in key):
         raise ValueError("has a character that no key has")
     if len(key) > MAX_KEY:
@@ -135,11 +139,10 @@ def _switch(value: object) -> bool:
 
 
 def _path(value: object) -> Path:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("must be a text that is not empty")
-    if "\0" in value:
+    text = _stripped(value)
+    if "\0" in text:
         raise ValueError("has a character that no path has")
-    return Path(value.strip())
+    return Path(text)
 
 
 _dollars = _number(0, MAX_PRICE, "of US dollars ")

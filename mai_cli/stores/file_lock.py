@@ -1,10 +1,13 @@
 """A lock that processes on one machine share; the system frees it when its holder dies."""
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_HELD = (errno.EWOULDBLOCK, errno.EACCES)  # by somebody else
 
 if sys.platform == "win32":
     import msvcrt
@@ -13,9 +16,11 @@ if sys.platform == "win32":
         while True:
             try:
                 msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
-            except OSError:  # not free after ten seconds; ask again
-                continue
-            return
+            except OSError as error:
+                if error.errno != errno.EDEADLK:  # not free after ten seconds; ask again
+                    raise
+            else:
+                return
 
     def _try_lock(handle: int, *, shared: bool) -> None:
         if not shared:  # there are none here
@@ -62,6 +67,8 @@ def locked_if_free(path: Path, *, shared: bool = False) -> Iterator[None]:
         try:
             _try_lock(handle, shared=shared)
         except OSError as error:
+            if error.errno not in _HELD:  # there are no locks on this file system
+                raise
             raise BlockingIOError(error.errno, error.strerror) from None
         yield
     finally:

@@ -61,15 +61,17 @@ def read_prompt(source: str, stdin: TextIO | None) -> str:
             )
         else:
             data = stdin.buffer.read(MAX_PROMPT_BYTES + 1)
+        if len(data) > MAX_PROMPT_BYTES:
+            raise _wrong(
+                f"The prompt in {name} is too long.", "A model reads 32,000 tokens at most."
+            )
         text = data.decode("utf-8-sig").strip()
     except OSError as error:
-        raise _wrong(f"The prompt file {name} cannot be read: {error.strerror}.", _HINT) from None
+        raise _wrong(f"The prompt in {name} cannot be read: {error.strerror}.", _HINT) from None
     except UnicodeDecodeError:
         raise _wrong(f"The prompt in {name} is not UTF-8 text.", _HINT) from None
     except ValueError:
         raise _wrong(f"'{name}' is not a file name.", _HINT) from None
-    if len(data) > MAX_PROMPT_BYTES:
-        raise _wrong(f"The prompt in {name} is too long.", "A model reads 32,000 tokens at most.")
     if not text:
         raise _wrong(f"The prompt in {name} is empty.", "Write what to draw into it.")
     return text

@@ -210,6 +210,15 @@ def test_requests_is_told_of_the_same_unless_it_has_a_variable_of_its_own(enviro
     assert ssl.SSLContext is context
 
 
+def test_several_folders_which_requests_cannot_take_are_refused():
+    with pytest.raises(ConfigError) as caught:
+        trusted_by_requests({"SSL_CERT_DIR": f"/a{os.pathsep}/b"})
+    assert caught.value.message == (
+        "SSL_CERT_DIR names several folders; signing in with Entra ID takes one."
+    )
+    assert trusted_by_requests({"SSL_CERT_FILE": "/a.pem", "SSL_CERT_DIR": "/a:/b"}) == "/a.pem"
+
+
 CALLING = """\
 import os
 from mai_cli.adapters.credentials import ApiKey

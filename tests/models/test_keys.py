@@ -13,6 +13,7 @@ PARSE = {key.name: key.parse for key in KEYS}
 PARSE |= {f"deployment {key.name}": key.parse for key in DEPLOYMENT_KEYS}
 SECONDS = "must be a number of seconds from 1 to 3600"
 TEXT = "must be a text that is not empty"
+ONE_TEXT = "must be one text, in quotes"
 SCOPE = "must look like https://cognitiveservices.azure.com/.default"
 PIXELS = "must be a number of pixels from 589824 to 1073741824"
 DOLLARS = "must be a number of US dollars for a million tokens from 0 to 1000000"
@@ -84,7 +85,7 @@ def test_a_setting_is_understood(key, raw, value):
     ("key", "raw", "problem"),
     [
         ("endpoint", "http://contoso.example", "must start with https://"),
-        ("endpoint", 7, TEXT),
+        ("endpoint", 7, ONE_TEXT),
         ("api_key", "a key", "has a character that no key has"),
         ("api_key", "k\u00e9y", "has a character that no key has"),
         ("api_key", "key\x7f", "has a character that no key has"),
@@ -93,9 +94,9 @@ def test_a_setting_is_understood(key, raw, value):
         ("auth", ["key"], "must be one of auto, key, entra"),
         ("deployment", "", TEXT),
         ("deployment", ("one", ""), TEXT),
-        ("deployment", [1], TEXT),
-        ("model", 2.6, TEXT),
-        ("size", 1024, TEXT),
+        ("deployment", [1], ONE_TEXT),
+        ("model", 2.6, ONE_TEXT),
+        ("size", 1024, ONE_TEXT),
         ("gallery", "a\0b", "has a character that no path has"),
         ("history", "  ", TEXT),
         ("filename", "{prompt", FIELDS),
@@ -131,9 +132,9 @@ def test_a_setting_is_understood(key, raw, value):
         ("endpoint", "https://a.example/\nx", "must be one line of text that can be shown"),
         ("profile", "wo\trk", "must be one line of text that can be shown"),
         ("model", "x\udcff", "must be one line of text that can be shown"),
-        ("deployment", ["one"], TEXT),
-        ("deployment", [], TEXT),
-        ("deployment", {"a": 1}, TEXT),
+        ("deployment", ["one"], ONE_TEXT),
+        ("deployment", [], ONE_TEXT),
+        ("deployment", {"a": 1}, ONE_TEXT),
         ("scope", "https://x.example", SCOPE),
         ("scope", "https://x.example/.default https://y.example/.default", SCOPE),
         ("deployment max_pixels", 589_823, PIXELS),

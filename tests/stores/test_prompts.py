@@ -3,7 +3,7 @@ from io import BytesIO, TextIOWrapper
 import pytest
 
 from mai_cli.errors import UsageError
-from mai_cli.stores.prompts import find_prompt, read_prompt
+from mai_cli.stores.prompts import MAX_PROMPT_BYTES, find_prompt, read_prompt
 
 
 class Terminal(TextIOWrapper):
@@ -71,11 +71,19 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path):
     inside.parent.write_bytes(b"a fox")
 
     assert refused(str(missing)).message == (
-        f"The prompt file {missing} cannot be read: No such file or directory."
+        f"The prompt in {missing} cannot be read: No such file or directory."
     )
     assert refused(str(tmp_path)).message.endswith("cannot be read: Is a directory.")
     assert refused(str(inside)).message.endswith("cannot be read: Not a directory.")
     assert refused("x" * 300).message.endswith("cannot be read: File name too long.")
+
+
+def test_a_prompt_that_is_cut_at_the_limit_is_called_too_long(tmp_path):
+    file = tmp_path / "prompt.txt"
+    file.write_bytes("ö".encode() * MAX_PROMPT_BYTES)
+
+    assert refused(str(file)).message == f"The prompt in {file} is too long."
+    assert refused("-", piped(b"x" + file.read_bytes())).message.endswith("is too long.")
 
 
 @pytest.mark.parametrize("source", ["a\0b", "\ud800.txt"])
