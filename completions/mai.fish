@@ -58,6 +58,16 @@ function __mai_takes_value
     end
 end
 
+# Whether no option follows an argument there.
+function __mai_is_plain
+    switch "$__mai_path"
+        case 'history tag'
+            true
+        case '*'
+            false
+    end
+end
+
 # Find the command before the cursor and how many arguments follow it, once for each line.
 function __mai_look
     set -l line (commandline -pc)
@@ -73,13 +83,13 @@ function __mai_look
             set is_value no
         else if test $is_plain = no; and test "$token" = --
             set is_plain yes
-        else if test $is_plain = no; and string match -q -- '-?*' "$token"
+        else if test $is_plain = no; and string match -qr -- '^-.' "$token"
             __mai_takes_value "$token"; and set is_value yes
         else if __mai_has "$token"
             set -g __mai_path $__mai_path $token
         else
             set -g __mai_count (math $__mai_count + 1)
-            test "$__mai_path" = 'history tag'; and set is_plain yes
+            __mai_is_plain; and set is_plain yes
         end
     end
 end

@@ -16,6 +16,9 @@ COMPLETIONS = Path(__file__).parents[1] / "completions"
 FILES = {"bash": "mai.bash", "zsh": "_mai", "fish": "mai.fish", "powershell": "mai.ps1"}
 PROMPT = "ready> "
 
+FISH = ("--no-config", "--features", "qmark-noglob")
+"""With what is usual from fish 4 on: ``?`` is no wildcard."""
+
 _END = "#END"
 _ZSH = (
     "setopt no_beep no_always_last_prompt no_list_ambiguous",
@@ -35,7 +38,7 @@ _FISH = (
 _START = {
     "bash": (("bash", "--norc", "-i"), "; ".join(_BASH)),
     "zsh": (("zsh", "-f", "-i"), "; ".join(_ZSH)),
-    "fish": (("fish", "--no-config", "-i"), "; ".join(_FISH)),
+    "fish": (("fish", *FISH, "-i"), "; ".join(_FISH)),
 }
 
 

@@ -68,8 +68,7 @@ def test_a_limit_that_is_too_low_for_one_picture_sends_none(batch, foundry, hist
 
     assert (result.code, result.out, foundry.received, history()) == (9, b"", [], {})
     assert (
-        "The picture could cost $0.023403, but of max_cost $0.02 only $0.02 is left."
-        in result.err
+        "The picture could cost $0.023403, but of max_cost $0.02 only $0.02 is left." in result.err
     )
     assert "not sent    4" in result.err.splitlines()
     assert "cost        nothing" in result.err.splitlines()

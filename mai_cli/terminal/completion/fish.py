@@ -28,13 +28,13 @@ function __mai_look
             set is_value no
         else if test $is_plain = no; and test "$token" = --
             set is_plain yes
-        else if test $is_plain = no; and string match -q -- '-?*' "$token"
+        else if test $is_plain = no; and string match -qr -- '^-.' "$token"
             __mai_takes_value "$token"; and set is_value yes
         else if __mai_has "$token"
             set -g __mai_path $__mai_path $token
         else
             set -g __mai_count (math $__mai_count + 1)
-            test "$__mai_path" = 'history tag'; and set is_plain yes
+            __mai_is_plain; and set is_plain yes
         end
     end
 end
@@ -72,7 +72,14 @@ complete -c mai -f
 
 def script(tree: Command) -> str:
     """The script for the program whose commands are ``tree``."""
-    parts = [_HEADER, _has(tree), _takes_value(tree), _HELPERS, *map(_completes, tree.all())]
+    parts = [
+        _HEADER,
+        _has(tree),
+        _takes_value(tree),
+        _is_plain(tree),
+        _HELPERS,
+        *map(_completes, tree.all()),
+    ]
     return "".join(parts)
 
 
@@ -96,6 +103,16 @@ def _takes_value(tree: Command) -> str:
             cases += f"        case {_quoted(' '.join(command.path))}\n"
             cases += f"            contains -- $argv[1] {' '.join(names)}\n"
     return _function("__mai_takes_value", "Whether the option $argv[1] has a value there.", cases)
+
+
+def _is_plain(tree: Command) -> str:
+    """The function that says whether all that follows an argument is an argument too."""
+    cases = "".join(
+        f"        case {_quoted(' '.join(command.path))}\n            true\n"
+        for command in tree.all()
+        if not command.is_mixed
+    )
+    return _function("__mai_is_plain", "Whether no option follows an argument there.", cases)
 
 
 def _function(name: str, about: str, cases: str) -> str:

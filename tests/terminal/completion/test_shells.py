@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from tests.commands.records import record
-from tests.shells import COMPLETIONS, FILES, Person, path_of, with_mai
+from tests.shells import COMPLETIONS, FILES, FISH, Person, path_of, with_mai
 
 CASES = {
     "mai hist": ["history"],
@@ -98,7 +98,7 @@ def answers(shell: str, env: dict, folder, *texts: str) -> list[list[str]]:
     script = str(COMPLETIONS / FILES[shell])
     if shell == "fish":
         ask = "source $argv[1]; for text in $argv[2..-1]; complete -C $text; echo \\f; end"
-        command, typed = [path_of(shell), "--no-config", "-c", ask, script, *texts], ""
+        command, typed = [path_of(shell), *FISH, "-c", ask, script, *texts], ""
     else:
         command = [path_of(shell), "--norc", "-c", BASH, "bash", script]
         typed = "".join(f"{split_as_bash(text)}\n" for text in texts)
