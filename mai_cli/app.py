@@ -48,7 +48,8 @@ def mai(context: typer.Context, version: Version = False, _help: Help = False) -
     """
     if version:
         context.obj.output.text(f"mai {__version__}")
-    elif context.invoked_subcommand is None:
+        raise typer.Exit
+    if context.invoked_subcommand is None:
         context.obj.output.lines(context.get_help())
 
 
@@ -66,8 +67,6 @@ def _run(argv: list[str], parts: Parts) -> int:
         failure = error
     except typer.TyperException as error:
         failure = _usage_error(error)
-    except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
     parts.output.error(failure)
     return failure.exit_code
 

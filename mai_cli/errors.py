@@ -108,7 +108,7 @@ class UsageError(MaiError):
         "output_exists": "an output exists already",
         "no_record": "no record of the history is meant, or more than one",
         "bad_manifest": "the manifest of a batch has mistakes, each of which is named",
-        "bad_lock": "the lock of a batch cannot be read",
+        "bad_lock": "the lock of a batch cannot be read or written",
     }
 
 
@@ -122,7 +122,7 @@ class ConfigError(MaiError):
         "bad_config_file": "the configuration file cannot be read",
         "cannot_write": "the configuration cannot be written",
         "cannot_read": "the history cannot be read",
-        "cannot_store": "the gallery or the history cannot be written; nothing was sent",
+        "cannot_store": "what must be written before a request cannot be; nothing was sent",
         "redirected": "the endpoint answered with a redirect, which is not followed",
     }
 

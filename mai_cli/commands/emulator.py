@@ -1,6 +1,6 @@
 """``mai emulator``: the MAI image API on this machine, to try things out."""
 
-import os
+import math
 from typing import Annotated
 
 import typer
@@ -57,12 +57,17 @@ def emulator(
     """
     from mai_cli.models.fault import parse_fault
 
+    if not math.isfinite(latency):
+        raise UsageError(
+            "--latency must be a number of seconds.", code="bad_option", hint="Write --latency 5."
+        )
     parts: Parts = context.obj
     faults = [parse_fault(text) for text in fail or []]
 
     from threading import Event
 
     from mai_cli.adapters.emulator import Emulator, Served
+    from mai_cli.models.variables import assignment
 
     def tell(served: Served) -> None:
         facts = [
@@ -81,13 +86,12 @@ def emulator(
             hint="Choose another with --port, or 0 for a free one.",
         ) from None
     ended = Event()
-    word = "set" if os.name == "nt" else "export"
     with parts.stops.counted(ended.set), serving:
         for name, value in {
             "MAI_ENDPOINT": serving.url,
             "MAI_API_KEY": "emulator",
             "MAI_DEPLOYMENT": DEPLOYMENT,
         }.items():
-            parts.output.text(f"{word} {name}={value}")
+            parts.output.text(assignment(name, value))
         parts.output.note("Ctrl-C ends it.")
         ended.wait()

@@ -32,7 +32,11 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 Prompt = Annotated[
     str | None,
-    typer.Argument(help="What to draw; '-' reads it from standard input.", show_default=False),
+    typer.Argument(
+        metavar="[PROMPT]",
+        help="What to draw; '-' reads it from standard input.",
+        show_default=False,
+    ),
 ]
 PromptFile = Annotated[
     str | None,

@@ -60,6 +60,10 @@ class HelpCommand(TyperCommand):
         _write(self, ctx, formatter)
         _write_options(self, ctx, formatter)
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401, D102
+        # Typer puts what is required into braces, which mean a choice to people.
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
 
 class HelpGroup(TyperGroup):
     """The same for a group of commands."""

@@ -214,7 +214,6 @@ class Summary:
     """
 
     manifest: str
-    total: int
     is_full: bool = True
     left_over: int = 0
     counts: dict[Result, int] = field(default_factory=lambda: dict.fromkeys(Result, 0))
@@ -239,7 +238,7 @@ class Summary:
         """Of a run that carries out ``plan``, before it begins."""
         left_over = [step for step in plan.steps if step.state is State.LEFT_OVER]
         kept = sum(step.action is not Action.PRUNE for step in left_over)
-        return cls(plan.manifest, len(plan.steps), is_full, kept)
+        return cls(plan.manifest, is_full, kept)
 
     def end(self, failure: ExitCode | None, signal: int | None, seconds: float) -> None:
         """The run is over; ``failure`` is what ended it, ``signal`` who.

@@ -143,7 +143,7 @@ class ImageRequest:
 
     @property
     def worst_cost(self) -> float | None:
-        """US dollars that this costs at most, as far as is known; ``None`` if that is nothing."""
+        """US dollars that this costs at most, ``None`` where that is not known."""
         pixels = self.size.pixels if self.size else self.model.max_pixels
         text_tokens = len(self.prompt.encode()) + MAX_TOKENS_AROUND_PROMPT
         return self._cost(pixels, text_tokens, MAX_TOKENS_PER_REFERENCE)

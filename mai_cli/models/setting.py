@@ -102,9 +102,7 @@ class Name:
         if stuck := _STUCK.match(text):  # what stands behind it may be a key, and is not repeated
             key, hint = stuck[1], "Write them apart, as two arguments."
             if key == "api_key":
-                hint = (
-                    "A key is no argument; it is asked for. If it is a real one, consider it seen."
-                )
+                hint = "A key is no argument; it is asked for. If it is a real one, replace it."
             raise UsageError(
                 f"The setting {key} and its value are one argument.", code="bad_option", hint=hint
             )

@@ -1,5 +1,6 @@
 """Environment variables: those of ``mai``, and those of other tools that look meant for it."""
 
+import os
 from collections.abc import Mapping
 from difflib import get_close_matches
 
@@ -72,3 +73,14 @@ def misspelt(environ: Mapping[str, str]) -> dict[str, str]:
     words = [name.removeprefix(_PREFIX) for name in OWN]
     meant = {name: get_close_matches(name.removeprefix(_PREFIX), words, n=1) for name in strangers}
     return {name: _PREFIX + close[0] if close else "" for name, close in meant.items()}
+
+
+def assignment(name: str, value: str) -> str:
+    """The line that sets the variable ``name`` in the usual shell: PowerShell on Windows."""
+    return f'$env:{name} = "{value}"' if os.name == "nt" else f"export {name}={value}"
+
+
+def copied(name: str, other: str) -> str:
+    """The line that sets the variable ``name`` to what ``other`` has."""
+    is_windows = os.name == "nt"
+    return f"$env:{name} = $env:{other}" if is_windows else f'export {name}="${other}"'

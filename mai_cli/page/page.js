@@ -325,7 +325,8 @@ function size(bytes) {
 function cost(picture) {
   if (picture.offline) return "free";
   if (typeof picture.cost_usd !== "number") return "not known";
-  return picture.cost_usd < 0.01 ? "under $0.01" : `$${picture.cost_usd.toFixed(2)}`;
+  const isLittle = picture.cost_usd > 0 && picture.cost_usd < 0.005;
+  return isLittle ? "under $0.01" : `$${picture.cost_usd.toFixed(2)}`;
 }
 
 /** The time where the reader is; the exact one is a hover away. */

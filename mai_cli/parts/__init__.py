@@ -104,7 +104,7 @@ class Parts:
         }
 
     @cached_property
-    def _folder(self) -> Path:
+    def folder(self) -> Path:
         """The current folder."""
         try:
             return Path.cwd()
@@ -118,7 +118,7 @@ class Parts:
         """The configuration file of the project that the current folder belongs to."""
         from mai_cli.stores.config_text import find_project
 
-        return find_project(self._folder)
+        return find_project(self.folder)
 
     @property
     def files(self) -> "list[ConfigFile]":
@@ -148,7 +148,7 @@ class Parts:
         from mai_cli.models.settings import Settings
         from mai_cli.services.settings import environment, flags, resolve
 
-        outer = [flags(options, self._folder), environment(self._environ, self._folder)]
+        outer = [flags(options, self.folder), environment(self._environ, self.folder)]
         defaults = Settings(gallery=self.paths.gallery, history=self.paths.history)
         return resolve(outer, self.files, defaults)
 
@@ -232,7 +232,7 @@ class Parts:
         from mai_cli.services.configuring import Configuration
         from mai_cli.stores.toml_edit import change
 
-        return Configuration(self.paths.config, self._folder, change)
+        return Configuration(self.paths.config, self.folder, change)
 
     def setup(self, profile: str | None, *, may_ask: bool) -> "Setup":
         """What sets things up, with the person at the terminal, if there is one."""
@@ -346,7 +346,7 @@ class Parts:
         return Path(path) if path else None
 
     def open(self, outcome: "Outcome") -> None:
-        """Hand the picture to the system's viewer, if there is one of each."""
+        """Hand the first output, else the master, to the system's viewer."""
         files = [*outcome.results, outcome.path]
         if files[0]:
             self.open_file(files[0])
@@ -358,7 +358,7 @@ class Parts:
         try:
             open_file(path)
         except OSError as error:
-            self.output.note(f"The picture cannot be opened: {error.strerror}.")
+            self.output.note(f"{path} cannot be opened: {error.strerror}.")
             return False
         return True
 

@@ -111,16 +111,23 @@ class Page:
         cache.hand_out(self.folder / _THUMBS, known)
         if self._copies:
             make_folder(self.folder / _PICTURES)
-        items, shown = [], set()
+        items: list[dict[str, object]] = []
+        shown, changed = set(), 0
         for state, master in there:
             digest = _digest(state)
             thumb = f"{_THUMBS}/{digest[:2]}/{digest}{ENDING}" if digest in known else None
             file = self._shown(master, digest)
+            if self._copies and not file.exists():
+                changed += 1
+                continue
             shown.add(file.name)
             items.append(page_item(state, url_between(self.folder, file), thumb))
         write_page(self.folder, items)
         if self._copies:
             self._clear(shown)
+        if changed:
+            pictures = "1 picture is" if changed == 1 else f"{changed} pictures are"
+            self._parts.output.note(f"{pictures} not as the history says, and left out.")
         return len(items)
 
     def _thumbnails(self, cache: "ThumbnailCache", pictures: Mapping[str, Path]) -> set[str]:

@@ -77,7 +77,7 @@ class Upkeep:
             statuses=tuple(statuses or ()),
             models=tuple(models or ()),
             tags=tuple(tags or ()),
-            batch=[batch, str(Path(batch).resolve())] if batch else (),
+            batch=[batch, os.path.realpath(self._parts.folder / batch)] if batch else (),
             words=tuple((search or "").split()),
         )
 
@@ -135,7 +135,7 @@ class Upkeep:
             raise UsageError(
                 f"{option} is empty.", code="bad_output", hint="Say where it is to go."
             )
-        path, settings = Path(text).absolute(), self._parts.settings
+        path, settings = self._parts.folder / text, self._parts.settings
         place = check_place(path, resolved(settings.gallery), is_folder=is_folder)
         history = settings.history
         if place in (resolved(history), resolved(history.parent) / history.name):

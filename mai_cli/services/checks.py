@@ -15,7 +15,7 @@ from mai_cli.errors import ConfigError, ExitCode, MaiError, UnavailableError
 from mai_cli.models.check import Check, Result
 from mai_cli.models.endpoint import Endpoint
 from mai_cli.models.settings import ConfigFile, Settings
-from mai_cli.models.variables import misspelt, suggestions
+from mai_cli.models.variables import copied, misspelt, suggestions
 from mai_cli.services.requesting import build_requests
 
 MAX_SKEW_SECONDS = 300
@@ -287,7 +287,7 @@ class Checks:
         lines += [f"{name} is another tool's, and not used" for name in foreign.values()]
         if not lines:
             return Finding("none misspelt, none of another tool that is missing here")
-        exports = [f'export MAI_{key.upper()}="${name}"' for key, name in foreign.items()]
+        exports = [copied(f"MAI_{key.upper()}", name) for key, name in foreign.items()]
         hint = f"If it is meant for mai: {'; '.join(exports)}" if exports else ""
         return Finding("; ".join(lines), hint, "warning")
 

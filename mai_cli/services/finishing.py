@@ -101,7 +101,9 @@ class Finishing:
             record = self._remembered(record, done)
             error = _export_error(done.failures, f"The picture is safe at {master}")
         except (OSError, ValueError) as problem:
-            why = getattr(problem, "strerror", None) or str(problem)
+            why = str(problem)
+            if isinstance(problem, OSError):
+                why = f"cannot be read: {problem.strerror}"
             what = f"The master {master} {why}"
             hint = f"Draw it again with --force {step.name}; that is paid for."
             return Finished(Ended(step.name, Result.FAILED, error=_export_error([what], hint)))

@@ -114,7 +114,7 @@ def plan(
 
 @dataclass(frozen=True)
 class _Wrong:
-    """What is not up to date about an asset; nothing is where there is no state."""
+    """What is not up to date about an asset, and why."""
 
     state: State = State.UP_TO_DATE
     reason: str = ""

@@ -1,6 +1,7 @@
 """Letting go of pictures: one by one, or whatever is old. Only what the history owns goes."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -146,7 +147,9 @@ class _LeftError(Exception):
 
 
 def _check_place(path: Path, folder: Path) -> None:
-    """See that ``path`` is where a gallery in ``folder`` has its masters."""
+    """See that ``path`` is where a gallery in ``folder`` has its masters, and can be there."""
+    with suppress(OSError):
+        path.lstat()
     if not folder.is_dir():
         raise _LeftError("cannot be looked at, since its gallery is not there")
     if path.suffix != ".png" or not is_within(path, folder):

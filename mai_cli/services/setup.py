@@ -256,7 +256,7 @@ def refuse_argument(argument: str | None) -> None:
             "users can see it.",
             code="bad_option",
             hint="Type it when asked: mai config set api_key. Or pipe it: "
-            "mai config set api_key - < FILE. If it is a real one, consider it seen.",
+            "mai config set api_key - < FILE. If it is a real one, replace it.",
         )
 
 

@@ -163,7 +163,9 @@ def free_bytes(folder: Path, file: Path | None = None) -> int:
             raise OSError(errno.EINVAL, "it is not a file", str(file))
         with file.open("ab"):
             pass
-    existing = next(place_ for place_ in (folder, *folder.parents) if place_.exists())
+    existing = next((place for place in (folder, *folder.parents) if place.exists()), None)
+    if existing is None:  # the drive is not there
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
     with tempfile.TemporaryFile(dir=existing) as trial:
         trial.write(bytes(1 << 16))
     return shutil.disk_usage(existing).free

@@ -19,7 +19,7 @@ _RESERVED = re.compile(
 def master_name(template: str, record: Record) -> str:
     """The path of the master of ``record`` in the gallery, with forward slashes.
 
-    ``template`` may use the fields of ``models.settings.FILENAME_FIELDS``; times are UTC. A
+    ``template`` may use the fields of ``models.keys.FILENAME_FIELDS``; times are UTC. A
     private record has no prompt, and none in its name.
     """
     moment = record.created_at.astimezone(UTC)

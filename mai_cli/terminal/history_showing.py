@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mai_cli.errors import StorageError
 from mai_cli.models.moment import moment_of
 from mai_cli.terminal.output import Output, visible
 from mai_cli.terminal.wording import counted, dollars
@@ -206,7 +207,13 @@ def show_copied(output: Output, state: State, path: Path | None, problem: str | 
     elif path:
         output.path(path)
     if problem:
-        output.note(f"Error: {problem}.")
+        output.error(
+            StorageError(
+                f"{problem[0].upper()}{problem[1:]}.",
+                code="export_failed",
+                hint="'mai history verify' tells which pictures are missing or changed.",
+            )
+        )
 
 
 def show_pieces(output: Output, pieces: Iterable[bytes], *, is_screen: bool) -> None:

@@ -38,6 +38,7 @@ class Questions:
             matches = [choice for choice in choices if choice.startswith(answer.lower())]
             if len(matches) == 1:
                 return matches[0]
+            self._output.note(f"Answer with one of these: {', '.join(choices)}.")
 
     def confirm(self, question: str, *, default: bool) -> bool:
         """Yes or no."""
@@ -50,6 +51,7 @@ class Questions:
                 return True
             if "no".startswith(answer):
                 return False
+            self._output.note("Answer with y or n.")
 
     def secret(self, question: str, check: Callable[[str], object]) -> str:
         """A text that ``check`` takes, and that is not shown while it is typed."""

@@ -50,7 +50,7 @@ def test_the_reason_is_given_why_a_key_is_no_argument(run, bare, config):
         "Error: A key does not belong on the command line, where the shell's history and other "
         "users can see it.\n"
         "Type it when asked: mai config set api_key. Or pipe it: mai config set api_key - < FILE. "
-        "If it is a real one, consider it seen.\n"
+        "If it is a real one, replace it.\n"
     )
 
 

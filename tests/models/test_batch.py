@@ -171,7 +171,7 @@ def test_a_picture_that_could_not_be_exported_failed_but_is_paid(request_):
 
 
 def summary_of(*ended: Ended) -> Summary:
-    summary = Summary("assets.toml", len(ended))
+    summary = Summary("assets.toml")
     for one in ended:
         summary.add(one)
     return summary
@@ -193,8 +193,8 @@ def test_a_summary_begins_with_the_plan_and_counts_what_stays_left_over():
         "assets.toml", [step(), *(step(State.LEFT_OVER, action) for action in left_over)]
     )
 
-    assert Summary.of(plan) == Summary("assets.toml", 3, left_over=1)
-    assert Summary.of(plan, is_full=False) == Summary("assets.toml", 3, is_full=False, left_over=1)
+    assert Summary.of(plan) == Summary("assets.toml", left_over=1)
+    assert Summary.of(plan, is_full=False) == Summary("assets.toml", is_full=False, left_over=1)
 
 
 def test_a_summary_adds_up_without_what_would_make_it_large():
@@ -220,7 +220,7 @@ def test_a_summary_adds_up_without_what_would_make_it_large():
 
 
 def test_a_summary_that_need_not_be_full_keeps_failures_only():
-    summary = Summary("assets.toml", 4, is_full=False)
+    summary = Summary("assets.toml", is_full=False)
     for one in (MADE, UP_TO_DATE, DECLINED, LEFT):
         summary.add(one)
 

@@ -108,7 +108,7 @@ def test_a_value_in_the_same_argument_is_refused_and_not_repeated(table, between
         Name.parse(f"{table}api_key{between}{SECRET}==")
 
     assert caught.value.message == "The setting api_key and its value are one argument."
-    assert "consider it seen" in caught.value.hint
+    assert "replace it" in caught.value.hint
     with pytest.raises(UsageError, match="The setting size and its value are one argument"):
         Name.parse(f"{table}size{between}1:1")
 

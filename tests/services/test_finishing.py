@@ -445,7 +445,9 @@ def test_nothing_is_made_from_a_master_that_is_gone(site):
     finished = site.finishing.export(exporting(site, "hero.webp"))
 
     assert finished.locked is None
-    assert finished.ended.error.message == f"The master {site.master} No such file or directory."
+    assert finished.ended.error.message == (
+        f"The master {site.master} cannot be read: No such file or directory."
+    )
 
 
 @pytest.mark.parametrize("changes", [{"master": None}, {"created_at": "once"}, {"exports": [7]}])

@@ -383,7 +383,7 @@ def test_a_key_on_the_command_line_is_refused_and_not_repeated(argument):
     )
     assert error.hint == (
         "Type it when asked: mai config set api_key. Or pipe it: mai config set api_key - < FILE. "
-        "If it is a real one, consider it seen."
+        "If it is a real one, replace it."
     )
 
 

@@ -75,7 +75,7 @@ from mai_cli.stores.junit import write_junit
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:
-    write_junit(Path(sys.argv[1]), Summary("assets.toml", 0))
+    write_junit(Path(sys.argv[1]), Summary("assets.toml"))
 except StorageError as error:
     print(error.message)
 """
@@ -102,7 +102,7 @@ def names(folder: Path) -> list[str]:
 
 
 def summary(*endings: Ended, manifest: str = "assets.toml") -> Summary:
-    summary = Summary(manifest, len(endings), left_over=4, seconds=83.4)
+    summary = Summary(manifest, left_over=4, seconds=83.4)
     for ended in endings:
         summary.add(ended)
     return summary

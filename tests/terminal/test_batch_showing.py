@@ -57,7 +57,7 @@ def plan(*steps: Step, seconds: float | None = None) -> BatchPlan:
 
 
 def summary(*endings: Ended, **facts) -> Summary:
-    summary = Summary("assets.toml", len(endings), seconds=83.4, **facts)
+    summary = Summary("assets.toml", seconds=83.4, **facts)
     for ended in endings:
         summary.add(ended)
     return summary

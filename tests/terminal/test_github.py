@@ -33,7 +33,7 @@ FINE = Step("icon", State.UP_TO_DATE, Action.NONE)
 
 
 def summary(*endings: Ended, manifest: str = "assets.toml") -> Summary:
-    summary = Summary(manifest, len(endings), seconds=250)
+    summary = Summary(manifest, seconds=250)
     for ended in endings:
         summary.add(ended)
     return summary

@@ -53,6 +53,9 @@ PATIENCE_SECONDS = 20
 NO_ANSWER = (
     "Error: There was no answer.\nNothing was changed. See --help for a way without questions.\n"
 )
+SIGN_IN = "Sign in with (auto, key, entra) [auto]: "
+ONE_OF = "Answer with one of these: auto, key, entra.\n"
+SURE, Y_OR_N = "Sure? [y/N]: ", "Answer with y or n.\n"
 REFUSED = "Error: {} characters will not do.\nAgain.\n"
 
 
@@ -146,12 +149,12 @@ def ask(kind: str, typed: str, *args: str) -> tuple[str, str]:
         ("choice", "\n", "Sign in with (auto, key, entra) [auto]: ", "auto"),
         ("choice", "entra\n", "Sign in with (auto, key, entra) [auto]: ", "entra"),
         ("choice", "K\n", "Sign in with (auto, key, entra) [auto]: ", "key"),
-        ("choice", "x\nkeys\ne\n", "Sign in with (auto, key, entra) [auto]: " * 3, "entra"),
+        ("choice", "x\nkeys\ne\n", f"{SIGN_IN}{ONE_OF}{SIGN_IN}{ONE_OF}{SIGN_IN}", "entra"),
         ("yes", "\n", "Sure? [Y/n]: ", "True"),
         ("yes", "N\n", "Sure? [Y/n]: ", "False"),
         ("no", "\n", "Sure? [y/N]: ", "False"),
         ("no", "Yes\n", "Sure? [y/N]: ", "True"),
-        ("no", "nope\nyess\nye\n", "Sure? [y/N]: " * 3, "True"),
+        ("no", "nope\nyess\nye\n", f"{SURE}{Y_OR_N}{SURE}{Y_OR_N}{SURE}", "True"),
     ],
 )
 def test_a_question_is_asked_until_it_is_answered(kind, typed, said, answer):

@@ -5,13 +5,12 @@ only; see :mod:`mai_cli.living`.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from mai_cli.terminal.completion import bash, fish, powershell, zsh
 from mai_cli.terminal.completion.tree import Command, read_tree
 
 Shell = Literal["bash", "zsh", "fish", "powershell"]
-SHELLS = get_args(Shell)
 
 _SCRIPTS: Mapping[Shell, Callable[[Command], str]] = {
     "bash": bash.script,

@@ -1,13 +1,13 @@
 import re
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, get_args
 
 import pytest
 import typer
 
 from mai_cli.app import app
 from mai_cli.living import KINDS
-from mai_cli.terminal.completion import SHELLS, powershell, script
+from mai_cli.terminal.completion import Shell, powershell, script
 from mai_cli.terminal.completion.tree import TEXT, Option, Value, read_tree
 from tests.shells import COMPLETIONS, FILES
 
@@ -25,7 +25,7 @@ def option(command: str, name: str) -> Option:
     return next(one for one in COMMANDS[command].options if name in one.names)
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", get_args(Shell))
 def test_the_script_in_the_folder_is_what_the_command_prints(run, bare, shell):
     result = run(bare, "config", "completion", shell)
 
@@ -33,14 +33,14 @@ def test_the_script_in_the_folder_is_what_the_command_prints(run, bare, shell):
     assert result.out.decode() == (COMPLETIONS / FILES[shell]).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", get_args(Shell))
 def test_a_script_says_what_wrote_it_and_how_to_install_it(shell):
     header = script(shell, ROOT)[:400]
     assert f"mai config completion {shell}\n" in header
     assert f"mai config completion {shell} >" in header
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", get_args(Shell))
 def test_a_script_is_plain_text(shell):
     text = script(shell, ROOT)
     assert text.isascii()
