@@ -40,6 +40,11 @@ def test_without_a_command_the_help_is_shown(run, bare):
     assert run(bare).code == 0
 
 
+def test_the_version_is_all_that_is_done(run, bare):
+    result = run(bare, "--version", "generate", "a fox", "--offline")
+    assert (result.lines, result.err) == ([f"mai {__version__}"], "")
+
+
 def test_the_version_is_shown_fast_and_slow(run, bare):
     assert run(bare, "--version").lines == [f"mai {__version__}"]
     assert run(bare, "--version", "--version").lines == [f"mai {__version__}"]

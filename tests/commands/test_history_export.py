@@ -211,6 +211,12 @@ def test_a_picture_that_is_gone_keeps_no_other_from_being_copied(export, states,
     assert states[3]["id"] in result.err
     assert names(tmp_path / "x") == ["0.png", "1.png"]
 
+    told = export("--to", "y", "--json")
+    assert [one["schema"] for one in told.objects] == ["mai/error/1", *["mai/record/1"] * 2]
+    assert told.objects[0]["error"]["message"] == (
+        f"The record {states[3]['id']} has no picture on this machine."
+    )
+
 
 def test_a_record_without_a_picture_that_is_asked_for_is_told(export, states, tmp_path):
     result = export(states[2]["id"], "--to", "x")

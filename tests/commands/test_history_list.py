@@ -546,3 +546,12 @@ def test_the_service_is_never_asked(mai, foundry: Emulator, home):
     for args in (["list"], ["stats"], ["verify"], ["recover"], ["gallery"], ["export"]):
         assert mai("history", *args).code == 0
     assert foundry.received == []
+
+
+def test_a_batch_may_be_asked_for_by_a_name_that_leads_nowhere(run, bare, home, tmp_path):
+    remember(home, [drawn(home, 0)])
+    (tmp_path / "loop").symlink_to("loop")
+    result = run(bare, "history", "list", "--batch", "loop")
+
+    assert (result.code, result.out) == (0, b"")
+    assert "Traceback" not in result.err
