@@ -17,6 +17,7 @@ from mai_cli.services.budgeting import Budget
 from mai_cli.stores.ledger import Ledger
 
 PROMPTLY = 10  # seconds; for what should take none
+LIMITS_OF_COST = ("max_cost", "max_cost_per_day")
 
 SPEND = """
 import os, sys
@@ -90,9 +91,9 @@ def world():
     return World()
 
 
-def refused(budget, worst, who="The picture"):
+def refused(budget, worst, **who):
     with pytest.raises(BudgetError) as caught:
-        budget.reserve(worst, who=who)
+        budget.reserve(worst, **who)
     return caught.value
 
 
@@ -129,6 +130,32 @@ def test_a_message_is_as_exact_as_it_takes_and_names_the_picture(world):
     assert str(refused(budget, 0.048964, who="hero")) == (
         "hero could cost $0.048964, but of max_cost $0.05 only $0.048963 is left."
     )
+
+
+@pytest.mark.parametrize(
+    ("cost", "counted"), [(0.07, 0.07), (0.0000012, 0.000002), (1.0000001, 1.000001)]
+)
+def test_a_part_of_a_millionth_of_a_dollar_counts_as_a_whole(world, cost, counted):
+    budget = world.budget()
+    budget.reserve(cost).settle(None)
+
+    assert (budget.spent_usd, world.ledger.data["spent_usd"]) == (counted, counted)
+
+
+@pytest.mark.parametrize(
+    ("limit", "spent", "message"),
+    [
+        (0.04, 0.04, "of --max-cost $0.04 only $0.00 is left."),
+        (0.04, 0.05, "of --max-cost $0.04 only $0.00 is left."),
+        (12.5, 0.25, "of --max-cost $12.50 only $12.25 is left."),
+        (1234.5678, 34.5, "of --max-cost $1234.5678 only $1200.0678 is left."),
+    ],
+)
+def test_a_sum_is_told_in_dollars_and_never_below_zero(world, limit, spent, message):
+    budget = world.budget(max_cost=limit)
+    budget.reserve(0.01).settle(spent)
+
+    assert str(refused(budget, 2000)).endswith(message)
 
 
 def test_the_limit_of_the_day_counts_what_other_runs_have_spent(world):
@@ -221,23 +248,30 @@ def test_sums_do_not_drift(world):
     assert world.ledger.data == {"day": "2026-11-22", "spent_usd": 30.0, "reserved": {}}
 
 
-def test_what_does_not_fit_yet_waits_for_others_that_may_settle_lower(world):
-    budget = world.budget(max_cost=0.1, max_cost_per_day=0.1)
-    first = budget.reserve(0.08)
-    thread, results = in_thread(budget.reserve, 0.05)
+@pytest.mark.parametrize("limits", [("max_cost",), ("max_cost_per_day",), LIMITS_OF_COST])
+@pytest.mark.parametrize(
+    ("held", "cost", "worst"), [(0.08, 0.04, 0.05), (0.05, 0.01, 0.09), (0.05, 0, 0.1)]
+)
+def test_what_does_not_fit_yet_waits_for_others_that_may_settle_lower(
+    world, limits, held, cost, worst
+):
+    budget = world.budget(**dict.fromkeys(limits, 0.1))
+    first = budget.reserve(held)
+    thread, results = in_thread(budget.reserve, worst)
     thread.join(0.05)
     assert not results
 
-    first.settle(0.04)
+    first.settle(cost)
     thread.join(PROMPTLY)
-    results[0].settle(0.05)
-    assert budget.spent_usd == 0.09
+    results[0].settle(worst)
+    assert budget.spent_usd == pytest.approx(cost + worst)
 
 
-def test_pictures_wait_too_for_others_that_may_draw_nothing(world):
+@pytest.mark.parametrize("worst", [0.08, None])
+def test_pictures_wait_too_for_others_that_may_draw_nothing(world, worst):
     budget = world.budget(max_images=1)
-    first = budget.reserve(0.08)
-    thread, results = in_thread(budget.reserve, 0.05)
+    first = budget.reserve(worst)
+    thread, results = in_thread(budget.reserve, worst)
     thread.join(0.05)
     assert not results
 
@@ -266,12 +300,30 @@ def test_what_can_never_fit_is_refused_without_a_wait(world, limit):
     assert refused(budget, 0.11).code == "over_budget"
 
 
+def stopped(budget, worst):
+    with pytest.raises(StoppedError) as caught:
+        budget.reserve(worst)
+    return caught.value
+
+
 def test_a_stop_ends_the_wait(world):
     budget = world.budget(max_cost=0.1)
     budget.reserve(0.08)
+    thread, results = in_thread(stopped, budget, 0.05)
+    thread.join(0.05)
+    assert not results
+
     world.is_stopped = True
-    with pytest.raises(StoppedError):
-        budget.reserve(0.05)
+    thread.join(PROMPTLY)
+    assert [(one.code, str(one)) for one in results] == [("stopped", "Stopped. Nothing was drawn.")]
+
+
+def test_nothing_is_waited_for_once_the_run_is_stopped(world):
+    budget = world.budget(max_cost=0.1)
+    budget.reserve(0.08)
+    world.is_stopped = True
+
+    assert stopped(budget, 0.05).code == "stopped"
 
 
 def test_reservations_of_other_runs_are_not_waited_for(world):
