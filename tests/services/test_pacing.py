@@ -8,7 +8,7 @@ import pytest
 
 from mai_cli.errors import Retry, StoppedError, UnavailableError
 from mai_cli.models.pace import FIRST_BURST, MARGIN, Gate
-from mai_cli.services.pacing import Pace
+from mai_cli.services.pacing import NoPace, Pace
 from mai_cli.stores.ledger import Ledger
 
 NOON = 1_795_348_800.0
@@ -168,21 +168,31 @@ def test_a_gate_that_stays_closed_for_longer_than_the_patience_is_an_error_at_on
     assert caught.value.code == "quota"
     assert caught.value.retry is Retry.LATER
     assert caught.value.wait_seconds == 301
+    assert caught.value.hint == "Try again then."
     assert world.now == NOON
     assert world.ledger.gate.next_at == before.next_at
+
+
+def test_a_gate_that_opens_just_within_the_patience_is_waited_for(world):
+    pace = world.pace()
+    pace.turn(PATIENCE).refused(PATIENCE)
+    pace.turn(PATIENCE)
+
+    assert world.now == NOON + PATIENCE
 
 
 def test_a_stop_ends_the_wait_and_gives_the_slot_back(world):
     pace = world.pace(rpm=6)
     pace.turn(PATIENCE)
-    free = world.ledger.gate.next_at
+    before = world.ledger.gate
     world.stop_at = NOON + 4
     with pytest.raises(StoppedError) as caught:
         pace.turn(PATIENCE)
 
     assert (caught.value.code, str(caught.value)) == ("stopped", "Stopped. Nothing was drawn.")
     assert world.now == NOON + 4
-    assert world.ledger.gate.next_at == free
+    gate = world.ledger.gate
+    assert (gate.next_at, gate.starts) == (before.next_at, before.starts)
 
 
 def test_nothing_starts_once_the_run_is_stopped(world):
@@ -223,6 +233,15 @@ def test_a_clock_that_is_set_back_during_the_wait_does_not_prolong_it_for_long(w
     assert sum(slept) < 40
 
 
+def test_a_wait_that_ends_early_goes_on(world):
+    world.pace(rpm=6).turn(PATIENCE)
+    wait = world.wait
+    world.wait = lambda seconds: wait(min(seconds, 3))
+    world.pace(rpm=6).turn(PATIENCE)
+
+    assert world.now == pytest.approx(NOON + 10 / MARGIN)
+
+
 def test_a_slot_that_is_given_back_is_had_by_the_next(world):
     pace = world.pace(rpm=6)
     pace.turn(PATIENCE).give_back()
@@ -254,6 +273,16 @@ def test_what_is_known_can_be_asked_for(world):
     assert pace.spacing_seconds == pytest.approx(20)
 
 
+@pytest.mark.parametrize(("rpm", "rate"), [(None, 3.009), (3.2, 3.2 * MARGIN), (6, 3.3)])
+def test_what_is_accepted_raises_a_rate_fast_to_what_the_user_has_set_else_slowly(world, rpm, rate):
+    world.ledger.data = replace(Gate(), rate=0.05, limit=0.05, changed_at=NOON).to_json()
+    pace = world.pace(rpm=rpm)
+    for slot in [pace.turn(PATIENCE) for _ in range(2)]:
+        slot.accepted(30)
+
+    assert world.ledger.gate.rate * 60 == pytest.approx(rate)
+
+
 @pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EACCES, errno.EROFS])
 def test_a_ledger_that_cannot_be_written_does_not_stop_a_run(world, fault):
     pace = world.pace(rpm=6)
@@ -266,6 +295,29 @@ def test_a_ledger_that_cannot_be_written_does_not_stop_a_run(world, fault):
     assert pace.latency_seconds == 30
     reason = f"The pace is not shared with other runs: {os.strerror(fault)}."
     assert world.told.count(reason) == 1
+
+
+def test_a_ledger_that_cannot_be_read_does_not_stop_a_run(world):
+    pace = world.pace(rpm=6)
+    world.ledger.fault = errno.EACCES
+
+    assert (pace.rate, pace.latency_seconds) == (pytest.approx(6 * MARGIN), None)
+    assert world.told == ["The pace is not shared with other runs: Permission denied."]
+
+
+def test_what_has_no_quota_waits_for_nothing_but_a_stop(world):
+    pace = NoPace(world.wait)
+    slot = pace.turn(PATIENCE)
+    for end in (lambda: slot.accepted(30), slot.ended, slot.give_back):
+        end()
+
+    assert slot.refused(30) == 0
+    assert (world.now, pace.rate, pace.latency_seconds) == (NOON, None, None)
+
+    world.stop_at = NOON
+    with pytest.raises(StoppedError) as caught:
+        pace.turn(PATIENCE)
+    assert (caught.value.code, str(caught.value)) == ("stopped", "Stopped. Nothing was drawn.")
 
 
 def test_while_nothing_is_known_few_are_in_flight_and_each_that_is_accepted_makes_room(crew):
@@ -281,6 +333,13 @@ def test_while_nothing_is_known_few_are_in_flight_and_each_that_is_accepted_make
     wait_until(lambda: len(slots) == FIRST_BURST + 3)
     time.sleep(0.05)
     assert len(slots) == FIRST_BURST + 3
+
+
+def test_where_the_user_has_set_the_quota_any_number_may_be_in_flight(crew):
+    pace, slots = crew.pace(Memory(), rpm=60_000), []
+    crew.start(FIRST_BURST + 4, lambda: slots.append(pace.turn(PATIENCE)))
+
+    wait_until(lambda: len(slots) == FIRST_BURST + 4)
 
 
 def test_without_retry_after_no_more_are_in_flight_than_were(world):
