@@ -60,7 +60,8 @@ class World:
     time at ``sent`` or only the second time at ``sent 2``; ``arrives`` is how many bytes come
     before that; ``stop`` is what was held back meanwhile.
     ``reserved`` and ``settled`` are what the budget was told, ``paces`` the deployments at whose
-    pace requests were sent.
+    pace requests were sent, ``painted`` the requests; ``details`` tells which of the ``records``
+    may get to disk later.
     """
 
     folder = Path("/gallery")
@@ -69,11 +70,13 @@ class World:
         self.answer = answer
         self.steps: list[str] = []
         self.records: list[Record] = []
+        self.details: list[bool] = []
         self.told: list[str] = []
         self.orders: list[tuple[object, ...]] = []
         self.reserved: list[float | None] = []
         self.settled: list[float | None] = []
         self.paces: list[str] = []
+        self.painted: list[ImageRequest] = []
         self.todo: list[BaseException | None] = []
         self.fails: dict[str, BaseException] = {}
         self.problem = None
@@ -160,6 +163,7 @@ class World:
 
     def paint(self, request: ImageRequest, sink: Incoming) -> Answer:
         self.happen("paint")
+        self.painted.append(request)
         sink.size += self.arrives
         if self.todo and (error := self.todo.pop(0)):
             raise error
@@ -168,6 +172,7 @@ class World:
     def append(self, record: Record, *, is_detail: bool = False) -> None:
         self.happen(record.status)
         self.records.append(record)
+        self.details.append(is_detail)
 
     def prepare(self, targets: Sequence[Target]) -> None:
         for target in targets:

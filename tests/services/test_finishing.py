@@ -415,6 +415,14 @@ def test_an_export_that_fails_keeps_what_the_lock_said_of_it(site):
     assert (again.outputs, again.replaces) == (outputs_at("hero.webp"), ("hero.webp",))
 
 
+def test_an_export_that_fails_is_not_locked_by_what_the_history_knows_of_an_older_one(site):
+    site.record = replace(site.record, exports=site.exported("hero.webp"))
+    site.fails["webp"] = FULL
+    finished = site.finishing.export(exporting(site, "hero.webp", "hero.jpg"))
+
+    assert finished.locked == locked("hero.jpg")
+
+
 def test_a_file_that_nobody_knows_is_left_alone_unless_it_is_the_same(site):
     site.put(hero_webp=content("hero.webp"), hero_jpg=b"somebody's")
     finished = site.finishing.export(exporting(site, "hero.webp", "hero.jpg"))

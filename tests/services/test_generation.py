@@ -75,6 +75,7 @@ def test_each_step_is_safe_before_the_next_is_taken(world, request_):
     assert outcome.record is world.records[-1]
     assert [export.path for export in outcome.record.exports] == ["/x/hero.png", "/drafts/id-0.png"]
     assert outcome.record.master.path == "id-0.png"
+    assert outcome.record.master.gallery == "/gallery"
     assert outcome.exit_code is ExitCode.OK
 
 
@@ -117,6 +118,22 @@ def test_nothing_more_is_sent_to_a_resource_that_is_blocked(world, request_):
     world.todo = [refusal("resource_blocked")]
 
     assert statuses(world.run(*[request_] * 3)) == ["refused"]
+
+
+@pytest.mark.parametrize(
+    ("todo", "sent"),
+    [
+        ([refusal] * 9, 5),
+        ([*[refusal] * 4, None, *[refusal] * 4, None, None], 11),
+        ([refusal, refusal, None, *[refusal] * 9], 8),
+    ],
+)
+def test_nothing_more_is_sent_after_five_refusals_in_a_row(world, request_, todo, sent):
+    world.todo = [make and make() for make in todo]
+
+    assert len(list(world.run(*[request_] * len(todo)))) == sent
+    warning = "Nothing more is sent: going on could lock the resource for days."
+    assert world.told == [warning] * (sent < len(todo))
 
 
 def test_a_picture_that_had_to_be_rescued_is_told_and_is_the_last(world, request_):
@@ -182,6 +199,30 @@ def test_each_request_is_sent_at_the_pace_of_its_deployment(world, request_):
     list(world.run(request_, other))
 
     assert world.paces == ["mai-image-26", "other"]
+    assert world.painted == [request_, other]
+
+
+def test_a_record_tells_where_its_request_goes_by_which_profile_and_what_it_repeats(
+    world, request_
+):
+    list(world.run(request_, profile="work", rerun_of="id-before"))
+
+    assert {(r.endpoint, r.profile, r.rerun_of) for r in world.records} == {
+        (str(ENDPOINT), "work", "id-before")
+    }
+
+
+def test_only_what_was_exported_and_what_is_between_attempts_may_get_to_disk_later(world, request_):
+    world.todo = [quota()]
+    list(world.run(request_, outputs=[HERO]))
+
+    assert list(zip([record.status for record in world.records], world.details, strict=True)) == [
+        ("sent", False),
+        ("failed", True),
+        ("sent", False),
+        ("ok", False),
+        ("ok", True),
+    ]
 
 
 def test_one_picture_of_a_batch_has_its_asset_and_alternative_text_in_its_record(world, request_):
@@ -201,6 +242,16 @@ def test_a_picture_whose_last_line_cannot_be_written_is_said_to_be_safe(world, r
     assert (outcome.path, outcome.exit_code) == (Path("/gallery/id-0.png"), ExitCode.STORAGE)
     assert outcome.error.code == "history_failed"
     assert outcome.error.hint == "The picture is safe at /gallery/id-0.png. Make room."
+    assert outcome.record.error["code"] == "history_failed"
+
+
+def test_of_two_things_that_went_wrong_with_a_picture_both_are_told(world, request_):
+    world.problem = StorageError("Rescued.", code="rescued")
+    world.fails["ok"] = no_history()
+    (outcome,) = world.run(request_)
+
+    assert (outcome.error.code, outcome.record.error["code"]) == ("history_failed",) * 2
+    assert world.told == ["Rescued."]
 
 
 def test_a_failure_that_cannot_be_written_is_still_told(world, request_):
@@ -226,6 +277,7 @@ def test_a_lost_answer_is_asked_for_again_three_times_in_all_where_that_is_told(
         ("id-1", "unknown", "id-0", True),
         ("id-2", "unknown", "id-1", False),
     ]
+    assert world.told == ["The answer was lost; asking again, as --retry-lost says."] * 2
     assert [(record.id, record.status) for record in world.records] == [
         (f"id-{number}", status) for number in range(3) for status in ("sent", "unknown")
     ]
@@ -263,7 +315,12 @@ def test_a_request_that_is_cut_short_in_flight_is_unknown(world, request_, stop,
     world.fails[step] = stop
     outcomes = world.run(request_, request_, retry_lost=True)
 
-    assert next(outcomes).error.code == "interrupted"
+    error = next(outcomes).error
+    assert (error.code, error.message, error.hint) == (
+        "interrupted",
+        "Stopped while a request was in flight; it may still be billed.",
+        "Look before you ask again.",
+    )
     with pytest.raises(type(stop)):
         next(outcomes)
     assert [record.status for record in world.records] == ["sent", "unknown"]
@@ -287,6 +344,7 @@ def test_a_request_that_is_stopped_while_it_waits_was_surely_not_drawn(world, re
     outcome = next(outcomes)
     assert (outcome.record.status, outcome.record.attempts) == ("failed", 1)
     assert (outcome.error.code, outcome.exit_code) == ("stopped", ExitCode.INTERRUPTED)
+    assert outcome.error.message == "Stopped. Nothing was drawn."
     with pytest.raises(KeyboardInterrupt):
         next(outcomes)
     assert world.steps[-3:] == ["wait", "failed", "settle"]
@@ -507,6 +565,15 @@ def test_a_stop_between_two_outputs_tells_of_the_one_that_is_there(world, reques
     with pytest.raises(KeyboardInterrupt):
         next(outcomes)
     assert world.records[-1] == outcome.record
+
+
+def test_a_stop_after_an_output_that_failed_says_where_the_picture_is_safe(world, request_):
+    third = Target(Path("/y/fox.png"), is_folder=False)
+    world.fails = {"export /x/hero.png": FULL, "export /y/fox.png": KeyboardInterrupt()}
+    outcome = next(world.run(request_, outputs=[HERO, DRAFTS, third]))
+
+    assert outcome.error.code == "export_failed"
+    assert outcome.error.hint == "The picture is safe at /gallery/id-0.png"
 
 
 @pytest.mark.parametrize(
