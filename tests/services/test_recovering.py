@@ -39,6 +39,7 @@ class Rooms:
     def keep(self, file, state):
         if file not in self.whole:
             return None
+        assert file in self.files[state["id"]]
         self.kept.append(file.name)
         return MASTER
 
@@ -131,8 +132,18 @@ def test_what_was_answered_meanwhile_is_not_forgotten():
     history = Memory(sent())
     answered = state("a")
     history.meanwhile = lambda: history.states.update(a=answered)
-    recover(history, Rooms(), forget=True)
 
+    assert recover(history, Rooms(), forget=True) == [("a", "recovered", None)]
+    assert history.states["a"] == answered
+
+
+def test_what_was_answered_meanwhile_has_its_picture_for_itself():
+    answered = state("a", master=MASTER)
+    history = Memory(answered)
+    rooms = Rooms({"a": "a.png"}, whole="a.png")
+    (found,) = Recovering(history, rooms, NOW, looks_only=False).recover([sent()], forget=True)
+
+    assert (found.result, found.path, found.state) == ("recovered", "/gallery/a.png", answered)
     assert history.states["a"] == answered
 
 

@@ -90,6 +90,25 @@ def test_a_picture_goes_and_its_record_says_so(place):
     assert place.removed == [hashlib.sha256(b"a" * 12).hexdigest()]
 
 
+def test_each_record_whose_picture_goes_is_counted(place):
+    for id_ in ("a", "b", "c"):
+        place.add(id_)
+    place.remove("a", "b", "c")
+
+    assert (place.gone.records, len(place.gone.pictures)) == (3, 3)
+
+
+@pytest.mark.parametrize("of_what_size", [{}, {"bytes": None}, {"bytes": "5"}])
+def test_a_picture_whose_record_does_not_say_how_large_it_is_goes_too(place, of_what_size):
+    path = place.add("a")
+    master = place.history.states["a"]["master"]
+    del master["bytes"]
+    master |= of_what_size
+    place.remove("a")
+
+    assert place.gone == Gone(1, [str(path)], 0)
+
+
 def test_what_others_added_meanwhile_stays_in_the_record(place):
     place.add("a" * 12)
     old = place.history.states["a" * 12]
