@@ -130,7 +130,7 @@ def test_processes_with_one_ledger_share_a_pace(world):
     for pace in paces * 2:
         pace.turn(PATIENCE)
 
-    assert world.now == pytest.approx(NOON + 30 / MARGIN)
+    assert world.now - NOON == pytest.approx(30 / MARGIN)
 
 
 def test_a_wait_that_is_long_is_told_once_and_names_the_deployment(world):
@@ -239,7 +239,7 @@ def test_a_wait_that_ends_early_goes_on(world):
     world.wait = lambda seconds: wait(min(seconds, 3))
     world.pace(rpm=6).turn(PATIENCE)
 
-    assert world.now == pytest.approx(NOON + 10 / MARGIN)
+    assert world.now - NOON == pytest.approx(10 / MARGIN)
 
 
 def test_a_slot_that_is_given_back_is_had_by_the_next(world):
@@ -291,7 +291,7 @@ def test_a_ledger_that_cannot_be_written_does_not_stop_a_run(world, fault):
     for _ in range(2):
         pace.turn(PATIENCE).accepted(30)
 
-    assert world.now == pytest.approx(NOON + 20 / MARGIN)
+    assert world.now - NOON == pytest.approx(20 / MARGIN)
     assert pace.latency_seconds == 30
     reason = f"The pace is not shared with other runs: {os.strerror(fault)}."
     assert world.told.count(reason) == 1
