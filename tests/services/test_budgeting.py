@@ -171,7 +171,9 @@ def test_more_pictures_than_allowed_are_refused(world):
     budget.reserve(0.05).settle(0.04)
     budget.reserve(None).settle(None)
 
-    assert str(refused(budget, 0.05)) == "The picture would be one more than --max-images 2."
+    error = refused(budget, 0.05)
+    assert str(error) == "The picture would be one more than --max-images 2."
+    assert error.hint == "Raise the limit, or ask for fewer pictures."
 
 
 def test_a_request_that_surely_drew_nothing_gives_its_picture_back(world):
@@ -198,8 +200,10 @@ def test_an_unknown_price_is_refused_under_a_limit_of_cost(world, limit):
 
     assert error.code == "unknown_price"
     assert str(error) == "The picture has no known price, so it cannot be kept within a limit."
-    assert "price_text_in, price_image_in and price_image_out" in error.hint
-    assert "[deployments.NAME]" in error.hint
+    assert error.hint == (
+        "Set price_text_in, price_image_in and price_image_out "
+        "in [deployments.NAME] of the configuration, or no limit."
+    )
 
 
 def test_an_unknown_price_passes_without_a_limit_of_cost(world):
@@ -427,6 +431,9 @@ def test_under_a_limit_for_the_day_nothing_is_sent_that_cannot_be_recorded(world
     assert caught.value.code == "cannot_store"
     assert str(caught.value) == (
         f"The spending of the day cannot be recorded: {os.strerror(fault)}. Nothing was sent."
+    )
+    assert caught.value.hint == (
+        "Make room, remove a damaged file, or set MAI_HOME to another folder."
     )
     assert budget.spent_usd == 0.0
 

@@ -225,9 +225,10 @@ def test_no_deployment_is_a_missing_setting():
     with pytest.raises(ConfigError) as caught:
         build_requests(SETTINGS, "a red fox")
 
-    assert (caught.value.code, caught.value.message) == (
+    assert (caught.value.code, caught.value.message, caught.value.hint) == (
         "missing_setting",
         "No deployment is named.",
+        "Name one with --deployment or MAI_DEPLOYMENT; the Foundry portal lists them.",
     )
 
 
