@@ -155,23 +155,17 @@ class Finishing:
         }
         wanted = {output.path for output in step.asset.outputs} if step.asset else set()
         before = self._lock.get(step.name)
-        there = {
-            path: output
+        there = {  # what is still wanted is unfinished
+            path: replace(output, sha256=UNFINISHED) if path in wanted else output
             for path, output in (before.outputs.items() if before else ())
             if self._digests.get(path)
-        }
-        left_over = {path: output for path, output in there.items() if path not in wanted}
-        unfinished = {
-            path: replace(output, sha256=UNFINISHED)
-            for path, output in there.items()
-            if path in wanted
         }
         return LockedAsset(
             request=request,
             master=record.master.sha256 if record.master else None,
             offline=record.offline,
             alt=step.asset.alt if step.asset else None,
-            outputs={**left_over, **unfinished, **kept, **made},
+            outputs={**there, **kept, **made},
         )
 
 
