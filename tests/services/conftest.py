@@ -58,7 +58,7 @@ class World:
 
     ``todo`` is what painting meets, in order; ``fails`` is what goes wrong at other steps, each
     time at ``sent`` or only the second time at ``sent 2``; ``arrives`` is how many bytes come
-    before that; ``stop`` is what was held back meanwhile.
+    before that; ``stop`` is what was held back meanwhile, until the step ``stop_after``.
     ``reserved`` and ``settled`` are what the budget was told, ``paces`` the deployments at whose
     pace requests were sent, ``painted`` the requests; ``details`` tells which of the ``records``
     may get to disk later.
@@ -82,6 +82,7 @@ class World:
         self.problem = None
         self.arrives = 0
         self.stop: BaseException | None = None
+        self.stop_after = "keep"
 
     def run(
         self,
@@ -118,7 +119,7 @@ class World:
     @contextmanager
     def hold(self) -> Iterator[None]:
         yield
-        if self.stop and "keep" in self.steps:
+        if self.stop and self.stop_after in self.steps:
             raise self.stop
 
     def pace(self, deployment: str) -> "World":

@@ -458,6 +458,8 @@ def test_what_cannot_be_settled_stays_counted_for_the_day(world):
 
     assert budget.spent_usd == 0.05
     assert world.counted == 0.1
+    reason = os.strerror(errno.ENOSPC)
+    assert world.told == [f"The spending of the day cannot be recorded: {reason}."]
 
 
 def test_processes_never_spend_more_than_the_day_allows_and_the_dead_count_in_full(tmp_path):

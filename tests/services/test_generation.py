@@ -76,7 +76,7 @@ def test_each_step_is_safe_before_the_next_is_taken(world, request_):
     assert [export.path for export in outcome.record.exports] == ["/x/hero.png", "/drafts/id-0.png"]
     assert outcome.record.master.path == "id-0.png"
     assert outcome.record.master.gallery == "/gallery"
-    assert outcome.exit_code is ExitCode.OK
+    assert (outcome.exit_code, outcome.notes) == (ExitCode.OK, ())
 
 
 def test_a_picture_is_handed_over_before_the_next_is_asked_for(world, request_):
@@ -499,6 +499,16 @@ def test_what_came_of_a_torn_answer_is_pointed_to(world, request_):
     assert outcome.error.hint == "What came of it is at /gallery/.id-0.part. Look."
 
 
+@pytest.mark.parametrize(
+    "error", [refusal(), lost(), UnavailableError("No.", code="no_connection")]
+)
+def test_of_a_picture_that_did_not_come_nothing_is_exported(world, request_, error):
+    world.todo = [error]
+    list(world.run(request_, outputs=[HERO, DRAFTS]))
+
+    assert world.orders == []
+
+
 def test_an_output_that_fails_leaves_the_others_and_the_master(world, request_):
     world.fails = {"export /x/hero.png": FULL, "export /drafts/id-0.png": FULL}
     other = Target(Path("/y/fox.png"), is_folder=False)
@@ -567,6 +577,16 @@ def test_a_stop_between_two_outputs_tells_of_the_one_that_is_there(world, reques
     assert world.records[-1] == outcome.record
 
 
+def test_a_stop_that_was_held_back_does_not_undo_the_outputs(world, request_):
+    world.stop, world.stop_after = KeyboardInterrupt(), "export /x/hero.png"
+    outcomes = world.run(request_, outputs=[HERO])
+
+    assert next(outcomes).results == [Path("/x/hero.png")]
+    with pytest.raises(KeyboardInterrupt):
+        next(outcomes)
+    assert [record.status for record in world.records] == ["sent", "ok", "ok"]
+
+
 def test_a_stop_after_an_output_that_failed_says_where_the_picture_is_safe(world, request_):
     third = Target(Path("/y/fox.png"), is_folder=False)
     world.fails = {"export /x/hero.png": FULL, "export /y/fox.png": KeyboardInterrupt()}
@@ -580,6 +600,7 @@ def test_a_stop_after_an_output_that_failed_says_where_the_picture_is_safe(world
     ("usage", "changes", "endpoint", "cost"),
     [
         (Usage(10, 0, 1024), {}, ENDPOINT, COST),
+        (Usage(10, 500, 1024), {}, ENDPOINT, 0.042962),
         (Usage(None, None, 1024), {}, ENDPOINT, 0.038912),
         (Usage(10, 0, 1024), {}, None, 0.0),
         (None, {}, None, 0.0),

@@ -360,6 +360,19 @@ def test_a_request_that_has_ended_is_not_in_flight_any_more(world):
     assert world.ledger.gate.room_for(None) == 2
 
 
+def test_what_was_given_back_or_refused_is_not_in_flight_either(world):
+    pace = world.pace()
+    slots = [pace.turn(PATIENCE) for _ in range(5)]
+    slots[0].give_back()
+    slots[1].refused(None)
+    assert world.ledger.gate.room_for(None) == 3
+
+    slots[2].ended()
+    slots[3].ended()
+    pace.turn(PATIENCE).refused(None)
+    assert world.ledger.gate.room_for(None) == 1
+
+
 def test_threads_of_a_process_have_one_slot_reserved_at_most(crew):
     ledger = Memory()
     pace = crew.pace(ledger, rpm=6)
