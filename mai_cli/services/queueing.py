@@ -47,7 +47,7 @@ class Queue:
     def draw(self, route: Route) -> Step | None:
         """The next picture that may go by ``route``, which is taken out."""
         with self._guard:
-            return next((steps.popleft() for steps in self._open_to(route) if steps), None)
+            return next((steps.popleft() for steps in self._open_to(route)), None)
 
     def exports(self) -> int:
         """How many pictures are there already, and only to be exported."""

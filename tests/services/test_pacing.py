@@ -291,9 +291,10 @@ def test_a_ledger_that_cannot_be_written_does_not_stop_a_run(world, fault):
     for _ in range(2):
         pace.turn(PATIENCE).accepted(30)
 
+    reason = f"The pace is not shared with other runs: {os.strerror(fault)}."
+    assert world.told.count(reason) == 1
     assert world.now - NOON == pytest.approx(20 / MARGIN)
     assert pace.latency_seconds == 30
-    reason = f"The pace is not shared with other runs: {os.strerror(fault)}."
     assert world.told.count(reason) == 1
 
 
