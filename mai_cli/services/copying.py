@@ -1,7 +1,7 @@
 """Pictures of a history to another folder, as they are or converted."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -78,7 +78,7 @@ def copy_pictures(
         stem = source.stem if is_free else f"{source.stem}-{state['id']}"
         used.add(stem.casefold())
         target = Target(folder / f"{stem}.{ending}", is_folder=False, recipe=recipe)
-        record = replace(Record.from_json(state), exports=[])
+        record = Record.from_json(state)
         done = Exported()
         exporter.export(
             done, source, record, [target], None, overwrite=overwrite, metadata=metadata

@@ -8,10 +8,7 @@ def plan(order: Order) -> Plan:
     """The pictures of ``order``, each with its request, outputs and estimated cost."""
     items = []
     for request, number in zip(order.requests, order.numbers, strict=True):
-        files = [
-            str(output.path) if output.is_folder else str(output.file_for("", number))
-            for output in order.outputs.files
-        ]
+        files = [str(output.file_for("", number)) for output in order.outputs.files]
         items.append(
             Item(
                 action="draw",
