@@ -61,7 +61,8 @@ class World:
     before that; ``stop`` is what was held back meanwhile, until the step ``stop_after``.
     ``reserved`` and ``settled`` are what the budget was told, ``paces`` the deployments at whose
     pace requests were sent, ``painted`` the requests; ``details`` tells which of the ``records``
-    may get to disk later.
+    may get to disk later. ``recipes`` is how the outputs were to be made, first when they were
+    prepared.
     """
 
     folder = Path("/gallery")
@@ -73,6 +74,7 @@ class World:
         self.details: list[bool] = []
         self.told: list[str] = []
         self.orders: list[tuple[object, ...]] = []
+        self.recipes: list[object] = []
         self.reserved: list[float | None] = []
         self.settled: list[float | None] = []
         self.paces: list[str] = []
@@ -177,6 +179,7 @@ class World:
 
     def prepare(self, targets: Sequence[Target]) -> None:
         for target in targets:
+            self.recipes.append(target.recipe)
             self.happen(f"prepare {target.folder}")
 
     def export(
@@ -191,6 +194,7 @@ class World:
         metadata: bool,
     ) -> None:
         for target in targets:
+            self.recipes.append(target.recipe)
             file = target.file_for(master.name, number)
             self.orders.append((master, record.status, file, overwrite, metadata))
             try:

@@ -13,6 +13,7 @@ from mai_cli.models.filling import fill
 from mai_cli.models.manifest import Asset, AssetOutput, Entry, Manifest, Mistake
 from mai_cli.models.mistakes import mistakes_error
 from mai_cli.models.recipe import Recipe
+from mai_cli.models.reference import MAX_REFERENCES
 from mai_cli.services.asset_values import ASSET_KEYS, DEFAULT_KEYS
 from mai_cli.services.assets import MAX_ASSETS, build_assets
 from mai_cli.stores.manifest import read_manifest
@@ -107,6 +108,11 @@ def test_an_asset_has_what_its_entry_says():
         tags=("one", "two"),
         alt="A fox.",
     )
+
+
+def test_an_asset_may_have_as_many_references_as_a_model_takes():
+    names = [f"{number}.png" for number in range(MAX_REFERENCES)]
+    assert len(build(fox(images=names))[0].images) == MAX_REFERENCES
 
 
 def test_what_is_not_said_is_left_to_the_settings():
@@ -537,6 +543,7 @@ def test_a_file_belongs_to_one_asset(tmp_path):
         {"name": "d", "prompt": "d", "output": "link/Z.png"},
         {"name": "e${n}", "prompt": "e", "output": "e.png", "matrix": {"n": [1, 2]}},
         {"name": "f", "prompt": "f", "outputs": ["dir.png", "dir.png/f.png"]},
+        {"name": "g", "prompt": "g", "outputs": ["deep.png", "deep.png/x/y/g.png"]},
         folder=tmp_path,
     )
 
@@ -546,6 +553,7 @@ def test_a_file_belongs_to_one_asset(tmp_path):
         "asset 4: 'd' has the same output as 'c' (asset 3): 'real/z.png'. Rename one.",
         "asset 5: 'e2' has the same output as 'e1' (asset 5): 'e.png'. Put ${name} into the path.",
         "asset 6: the output 'dir.png' of 'f' is the folder of another. Rename one.",
+        "asset 7: the output 'deep.png' of 'g' is the folder of another. Rename one.",
     ]
 
 

@@ -210,6 +210,19 @@ def test_a_path_on_the_command_line_starts_in_the_current_folder(configuration, 
     assert written == str(configuration.folder / "a/b")
 
 
+def test_a_path_that_a_file_cannot_hold_is_not_written(tmp_path):
+    configuration = Configuration(tmp_path / "config.toml", tmp_path / "a\x07b", change)
+    with pytest.raises(UsageError) as caught:
+        configuration.set(Name.parse("gallery"), "c")
+
+    assert (caught.value.code, caught.value.message, caught.value.hint) == (
+        "bad_option",
+        "The gallery has a name that this file cannot hold.",
+        "Set MAI_GALLERY instead, or rename the folder.",
+    )
+    assert not configuration.path.exists()
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message", "hint"),
     [

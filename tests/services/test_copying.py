@@ -60,9 +60,11 @@ def test_each_picture_becomes_a_file_named_as_its_master(world, copy):
 @pytest.mark.parametrize(
     ("format_", "name"), [("jpeg", "a.jpg"), ("webp", "a.webp"), ("avif", "a.avif")]
 )
-def test_the_file_ends_as_its_format(copy, format_, name):
-    (copied,) = copy(state("a"), recipe=Recipe(format_))
+def test_the_file_is_made_as_is_asked_for_and_ends_as_its_format(world, copy, format_, name):
+    recipe = Recipe(format_, width=320)
+    (copied,) = copy(state("a"), recipe=recipe)
     assert copied.path == FOLDER / name
+    assert world.recipes == [recipe] * 2
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

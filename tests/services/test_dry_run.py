@@ -5,6 +5,7 @@ import pytest
 
 from mai_cli.models.catalogue import Model
 from mai_cli.models.endpoint import Endpoint
+from mai_cli.models.reference import Reference
 from mai_cli.services.dry_run import plan
 from mai_cli.services.generation import Order
 from mai_cli.services.outputs import Target, Targets
@@ -41,6 +42,14 @@ def test_a_plan_offline_costs_nothing_and_goes_nowhere(request_):
     (item,) = plan(Order([request_], Targets(), None)).items
 
     assert (item.url, item.cost_usd) == (None, 0.0)
+
+
+def test_a_plan_of_an_edit_names_the_references_and_where_they_go(request_):
+    images = [Reference(Path(f"/x/{name}.png"), "ab" * 32, "PNG") for name in ("one", "two")]
+    (item,) = plan(Order([replace(request_, images=images)], Targets(), ENDPOINT)).items
+
+    assert item.images == ["/x/one.png", "/x/two.png"]
+    assert item.url == ENDPOINT.edits_url
 
 
 def test_the_cost_of_a_model_that_is_not_known_is_not_known(request_):

@@ -101,6 +101,8 @@ def test_an_item_tells_what_the_page_shows():
             "a",
             tags=["hero"],
             alt="A lighthouse",
+            profile="work",
+            rerun_of="b",
             request={"width": 1, "height": 1, "background": "opaque"},
             images=[{"path": "/home/me/secret/ref.png", "sha256": "x"}],
         ),
@@ -115,7 +117,7 @@ def test_an_item_tells_what_the_page_shows():
         "alt": "A lighthouse",
         "model": "MAI-Image-2.6",
         "deployment": "mai-image-26",
-        "profile": None,
+        "profile": "work",
         "width": 1024,
         "height": 1024,
         "bytes": 1_534_022,
@@ -128,13 +130,18 @@ def test_an_item_tells_what_the_page_shows():
         "images": ["ref.png"],
         "picture": "../a.png",
         "thumb": "thumbs/ab/ab.webp",
-        "rerun_of": None,
+        "rerun_of": "b",
     }
 
 
 def test_a_private_picture_tells_no_prompt():
     item = page_item(state(prompt=None), "a.png", None)
     assert (item["prompt"], item["command"], item["thumb"]) == (None, None, None)
+
+
+def test_a_text_of_another_shape_is_none():
+    item = page_item(state(prompt=7, alt=["A lighthouse"], tags=["a", 7]), "a.png", None)
+    assert (item["prompt"], item["alt"], item["tags"]) == (None, None, ["a"])
 
 
 @given(odd=ODD_STATES)

@@ -234,6 +234,7 @@ def test_references_that_are_damaged_are_told_at_once_before_anything_is_sent(sh
 
 def test_what_is_to_know_is_told_once(shelf):
     old = hero(deployment="mai-image-2")
+    edit = hero(images=(SKETCH,))
     ordering = shelf.ordering(HERE, THERE)
     day = date(2100, 1, 1)
 
@@ -244,5 +245,5 @@ def test_what_is_to_know_is_told_once(shelf):
         )
         if note
     ]
-    assert ordering.notes([old, hero(), old], day) == expected
+    assert ordering.notes([old, hero(), edit, old], day) == expected
     assert ordering.notes([], day) == []

@@ -157,6 +157,23 @@ def test_what_differs_is_told_line_by_line(request_):
     assert Asked().differences(other, HERE) == []
 
 
+def test_a_rerun_that_goes_elsewhere_says_so(request_):
+    same = {"prompt": "a red fox", "model": request_.model.name}
+    endpoint = "https://contoso.services.ai.azure.com"
+    assert asked(**same).differences(request_, None) == [
+        f"endpoint: {endpoint} -> this machine (offline)"
+    ]
+    assert asked(**same, endpoint=None).differences(request_, HERE) == [
+        f"endpoint: this machine (offline) -> {endpoint}"
+    ]
+
+
+def test_what_differs_is_told_in_its_own_letters(request_):
+    again = asked(prompt="a red fox", model=request_.model.name)
+    other = replace(request_, params={"more": ["雪"]})
+    assert again.differences(other, HERE) == ['more: (none) -> ["雪"]']
+
+
 def test_a_long_prompt_is_cut_where_it_differs(request_):
     again = asked(prompt="x" * 300, model=request_.model.name)
     assert again.differences(request_, HERE) == [f"prompt: {'x' * 200}... -> a red fox"]

@@ -306,7 +306,9 @@ def test_where_nobody_can_be_asked_nothing_is_tested_without_the_option(setup, o
 def test_answers_that_failed_are_written_only_if_the_person_insists(setup):
     assert not setup().insists()
     for says in (True, False, None):
-        assert setup(person=Person(says)).insists() == bool(says)
+        person = Person(says)
+        assert setup(person=person).insists() == bool(says)
+        assert person.asked == ["Write it anyway? [False]"]
 
 
 def test_a_key_that_cannot_be_one_is_not_repeated():

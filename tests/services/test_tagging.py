@@ -39,6 +39,15 @@ def test_what_does_not_say_what_to_do_is_told(text):
     assert caught.value.message == f"'{text}' does not say what to do with a tag."
 
 
+def test_without_a_tag_there_is_nothing_to_do():
+    with pytest.raises(UsageError) as caught:
+        parse_tags([])
+
+    assert (caught.value.code, caught.value.message, caught.value.hint) == (
+        *("bad_option", "No tag is named.", "Write +TAG or -TAG."),
+    )
+
+
 def test_the_rest_of_the_record_stays():
     later = state(tags=["a"], mood={"new": 1})
     assert parse_tags(["+b"])(later) == later | {"tags": ["a", "b"]}
