@@ -294,7 +294,7 @@ class Checks:
     def _lacks(self, setting: str) -> bool:
         """Whether that setting is missing, as far as the settings can be read."""
         if setting == "api_key":
-            return "credential" in self._missing or "token" in self._missing
+            return "token" in self._missing  # as it is without a credential
         if "config" in self._missing:
             return True
         return not getattr(self.around.settings(), setting)
