@@ -110,6 +110,12 @@ def test_an_asset_has_what_its_entry_says():
     )
 
 
+def test_an_output_may_be_fitted_into_a_width_and_a_height():
+    output = {"path": "a.jpg", "fit": "contain", "width": 300, "height": 200}
+    (asset,) = build(fox(output=output))
+    assert asset.outputs[0].recipe == Recipe("jpeg", 300, 200, "contain")
+
+
 def test_an_asset_may_have_as_many_references_as_a_model_takes():
     names = [f"{number}.png" for number in range(MAX_REFERENCES)]
     assert len(build(fox(images=names))[0].images) == MAX_REFERENCES

@@ -73,6 +73,8 @@ def test_every_setting_is_listed_with_its_origin():
 def test_a_stored_key_counts_where_no_other_is_set(settings, stored, origin):
     (listed,) = [found for found in listing(settings, lambda: stored) if found.is_secret]
 
+    others = [found.origin for found in listing(settings, lambda: stored) if not found.is_secret]
+    assert set(others) == {DEFAULT}
     assert bool(listed.texts) == (origin is not None)
     assert listed.origin == (origin or DEFAULT)
     if origin:

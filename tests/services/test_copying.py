@@ -17,6 +17,7 @@ def copy(world):
     """Copies ``states``; what was prepared, exported and remembered is in ``world``."""
     world.remembered = []
     world.changed = {}
+    world.missing = set()
     world.forgetful = None
 
     def remember(state: dict, export: Export) -> None:
@@ -30,6 +31,10 @@ def copy(world):
             raise found
         return found
 
+    def master(state: dict) -> Path | None:
+        path = Path("/gallery", state["master"]["path"])
+        return None if path.name in world.missing else path
+
     def copy(*states: dict, recipe: Recipe = PLAIN, **options: bool) -> list[Copied]:
         return list(
             copy_pictures(
@@ -37,7 +42,7 @@ def copy(world):
                 FOLDER,
                 recipe,
                 exporter=world,
-                master=lambda state: Path("/gallery", state["master"]["path"]),
+                master=master,
                 digest=digest,
                 remember=remember,
                 **{"overwrite": False, "metadata": True} | options,
@@ -104,6 +109,13 @@ def test_one_that_fails_is_told_and_the_rest_go_on(world, copy):
 def test_a_record_of_another_shape_is_told_and_the_rest_go_on(world, copy):
     first, second = copy(state("a", exports=7), state("b"))
     assert (first.path, first.problem) == (None, "the record a cannot be understood")
+    assert second.path == FOLDER / "b.png"
+
+
+def test_a_record_without_a_picture_is_told_and_the_rest_go_on(world, copy):
+    world.missing = {"a.png"}
+    first, second = copy(state("a"), state("b"))
+    assert (first.path, first.problem) == (None, "the record a has no picture on this machine")
     assert second.path == FOLDER / "b.png"
 
 

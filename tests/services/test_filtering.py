@@ -53,6 +53,11 @@ def test_a_record_is_meant_if_it_is_all_that_is_asked_for(wanted, has):
     assert Filter(**wanted).has(state(tags=["hero", "draft"], batch=BATCH)) is has
 
 
+@pytest.mark.parametrize("tags", [None, 7, "hero", {"hero": 1}])
+def test_tags_of_another_shape_are_none(tags):
+    assert not Filter(tags=("hero",)).has(state(tags=tags))
+
+
 def test_words_are_found_in_any_case_of_any_script():
     assert Filter(words=("ÉTÉ",)).has(state(prompt="un été"))
     assert Filter(words=("été",)).has(state(prompt="UN ÉTÉ"))

@@ -25,6 +25,8 @@ def words(**more: object) -> list[str]:
     [
         ({}, ["-s", "1024x1024"]),
         ({"request": {}}, []),
+        ({"request": {"width": 1024}}, []),
+        ({"request": {"height": 1024}}, []),
         ({"request": {"auto_aspect_ratio": True}}, ["-s", "auto"]),
         ({"request": {"web_grounding": True}}, ["--web-grounding"]),
         ({"request": {"web_grounding": False}}, []),

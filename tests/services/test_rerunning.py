@@ -27,6 +27,7 @@ def test_without_a_record_nothing_was_asked_for():
     assert nothing == Asked()
     assert nothing.record_id is None
     assert nothing.text("a fox", None, lambda argument, _: argument) == "a fox"
+    assert nothing.text(None, None, lambda argument, file: f"{argument} {file}") == "None None"
 
 
 def test_the_words_of_a_record_are_those_of_the_options():

@@ -193,6 +193,7 @@ def test_a_limit_of_a_project_can_lower_that_of_the_user_but_not_raise_it(
         ({"max_cost": 9}, {"profiles": {"work": {"max_cost": 5}}}, 5),
         ({"max_cost": 9}, {"profiles": {"home": {"max_cost": 5}, "work": {}}}, 9),
         ({}, {"max_cost": 5, "profiles": {"work": {"max_cost": 9}}}, 9),
+        ({"max_cost": 2, "profiles": {"work": {"max_cost": 9}}}, {}, 9),
     ],
 )
 def test_a_limit_of_a_project_does_not_raise_that_of_a_profile_either(project, user, limit):

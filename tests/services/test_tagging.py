@@ -30,7 +30,7 @@ def test_tags_are_added_and_taken_off_in_order(before, texts, after):
     assert tags(before, *texts) == after
 
 
-@pytest.mark.parametrize("text", ["", "x", "+", "-", "+ ", "- \t", " +x", "favorite"])
+@pytest.mark.parametrize("text", ["", "x", "+", "-", "+ ", "- \t", " +x", "favorite", "--tag"])
 def test_what_does_not_say_what_to_do_is_told(text):
     with pytest.raises(UsageError) as caught:
         parse_tags(["+fine", text])
