@@ -115,7 +115,7 @@ def test_a_record_of_another_shape_is_told_and_the_rest_go_on(world, copy):
 def test_a_record_without_a_picture_is_told_and_the_rest_go_on(world, copy):
     world.missing = {"a.png"}
     first, second = copy(state("a"), state("b"))
-    assert (first.path, first.problem) == (None, "the record a has no picture on this machine")
+    assert first == Copied(state("a"), None, "the record a has no picture on this machine")
     assert second.path == FOLDER / "b.png"
 
 
