@@ -1,5 +1,7 @@
+import re
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ from mai_cli.errors import (
 from mai_cli.models.answer import Picture, Usage
 from mai_cli.models.catalogue import Model
 from mai_cli.models.endpoint import Endpoint
-from mai_cli.services.generation import Order
+from mai_cli.services.generation import Generation, Order
 from mai_cli.services.outputs import Target, Targets
 
 ENDPOINT = Endpoint("https://contoso.services.ai.azure.com")
@@ -77,6 +79,24 @@ def test_each_step_is_safe_before_the_next_is_taken(world, request_):
     assert outcome.record.master.path == "id-0.png"
     assert outcome.record.master.gallery == "/gallery"
     assert (outcome.exit_code, outcome.notes) == (ExitCode.OK, ())
+
+
+def test_unless_told_otherwise_nothing_is_replaced_and_nothing_kept_back(world, request_):
+    (outcome,) = world.run(request_, outputs=[HERO])
+
+    assert [order[3:] for order in world.orders] == [(False, True)]
+    assert (outcome.record.prompt, outcome.record.alt) == ("a red fox", None)
+
+
+def test_each_record_has_an_id_of_its_own_and_says_when_in_utc(world, request_):
+    parts = dict.fromkeys(("painter", "gallery", "history", "exporter", "budget"), world)
+    generation = Generation(**parts, pace=world.pace, tell=world.told.append, clock=lambda: 0.0)
+    before = datetime.now(UTC)
+    records = [one.record for one in generation.run(Order([request_] * 2, Targets(), ENDPOINT))]
+
+    assert all(re.fullmatch("[0-9a-f]{12}", record.id) for record in records)
+    assert len({record.id for record in records}) == 2
+    assert all(before <= record.created_at <= datetime.now(UTC) for record in records)
 
 
 def test_a_picture_is_handed_over_before_the_next_is_asked_for(world, request_):
