@@ -373,6 +373,10 @@ def test_every_mistake_of_a_manifest_is_told_at_once():
             {"params": {"width": 3}},
             "asset 1 (fox): 'params' cannot set 'width'. Use the key 'size'.",
         ),
+        (
+            {"params": {"background": "opaque"}},
+            "asset 1 (fox): 'params' cannot set 'background'. Use the key 'background'.",
+        ),
         ({"params": {"": 3}}, "asset 1 (fox): 'params' has a field without a name."),
         ({"vars": 3}, "asset 1 (fox): 'vars' must be a table."),
         (

@@ -146,6 +146,12 @@ def test_a_text_of_another_shape_is_none():
     assert (item["prompt"], item["alt"], item["tags"]) == (None, None, ["a"])
 
 
+def test_an_item_tells_of_placeholders_and_signatures():
+    master = state()["master"] | {"content_credentials": True}
+    item = page_item(state(offline=True, master=master), "a.png", None)
+    assert (item["offline"], item["signed"]) == (True, True)
+
+
 @given(odd=ODD_STATES)
 @example(odd=state(images=7))
 @example(odd=state(images=["a.png"]))

@@ -85,7 +85,8 @@ def test_unless_told_otherwise_nothing_is_replaced_and_nothing_kept_back(world, 
     (outcome,) = world.run(request_, outputs=[HERO])
 
     assert [order[3:] for order in world.orders] == [(False, True)]
-    assert (outcome.record.prompt, outcome.record.alt) == ("a red fox", None)
+    record = outcome.record
+    assert (record.prompt, record.alt, record.profile) == ("a red fox", None, None)
 
 
 def test_each_record_has_an_id_of_its_own_and_says_when_in_utc(world, request_):

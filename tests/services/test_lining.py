@@ -13,6 +13,10 @@ class Slot:
     def give_back(self):
         self.ends.append("given back")
 
+    def refused(self, retry_after):
+        self.ends.append(f"refused for {retry_after} s")
+        return 31.0
+
 
 class World:
     """A line with room for one; ``patience`` is what those who waited at its pace had."""
@@ -46,6 +50,18 @@ def test_another_attempt_waits_as_long_as_it_may_whether_it_has_kept_its_room_or
     assert other is not seat
     assert other.has_room
     assert world.patience == [5, 4, 3]
+
+
+def test_who_is_refused_makes_room_and_waits_as_long_as_the_service_and_the_run_say(world):
+    seat = world.line.turn(5)
+    first = seat.slot
+    prepaid = Prepaid(world.line, seat, world.stopping, lambda: 0.0)
+    assert prepaid.turn(4) is seat
+    assert seat.refused(30) == 31
+    assert first.ends == ["refused for 30 s"]
+
+    assert prepaid.turn(3) is not seat
+    assert world.patience == [5, 3]
 
 
 def test_a_stop_gives_the_first_slot_back_and_makes_room(world):

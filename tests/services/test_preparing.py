@@ -205,6 +205,16 @@ def test_a_fragment_of_an_older_request_does_not_take_the_place_of_what_is_asked
     assert prepared.lock == site.lock
 
 
+def test_fragments_are_not_folded_by_a_manifest_with_mistakes_in_its_other_assets(site):
+    bad, chosen = replace(FOX, size="bad"), Selection(["hero"])
+    assert site.prepare(HERO, bad, selection=chosen).to_draw == [HERO]
+
+    site.fragments = {"1-of-1.json": {"fox": locked("fox.png")}}
+    with pytest.raises(UsageError) as caught:
+        site.prepare(HERO, bad, selection=chosen)
+    assert list(caught.value.details) == [f"{FOX.place}: has a bad size."]
+
+
 def test_a_job_keeps_its_own_part_of_the_lock(site):
     site.lock = {name: locked() for name in ("hero", "fox", "old", "older", "oldest")}
     prepared = site.prepare(HERO, FOX)
