@@ -1,10 +1,13 @@
 """What tests of the disk share: a record, and other processes that do something to the disk."""
 
+import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -55,6 +58,22 @@ def python(tmp_path: Path) -> Iterator[Python]:
     python = Python(tmp_path)
     yield python
     python.close()
+
+
+@pytest.fixture
+def flushed(monkeypatch: pytest.MonkeyPatch) -> list[int | list[str]]:
+    """What goes to disk, in order: the size of a file, or the names in a folder."""
+    flushed: list[int | list[str]] = []
+    fsync = os.fsync
+
+    def watch(file: int | IO[str]) -> None:
+        fsync(file)
+        handle = file if isinstance(file, int) else file.fileno()
+        state = os.fstat(handle)
+        flushed.append(sorted(os.listdir(handle)) if stat.S_ISDIR(state.st_mode) else state.st_size)
+
+    monkeypatch.setattr(os, "fsync", watch)
+    return flushed
 
 
 @pytest.fixture(scope="session")

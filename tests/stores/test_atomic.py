@@ -1,6 +1,7 @@
 import errno
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Barrier
 
@@ -199,6 +200,21 @@ def test_a_new_file_has_its_name_only_once_it_is_whole(tmp_path, links, overwrit
     assert files(tmp_path) == {"hero.png": b"half whole"}
 
 
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_new_file_is_on_disk_before_it_has_its_name_and_so_is_the_name_after(
+    tmp_path, links, flushed, overwrite
+):
+    @contextmanager
+    def placing():
+        assert flushed == [len(b"whole")]
+        yield
+
+    with create(tmp_path / "hero.png", overwrite=overwrite, placing=placing) as file:
+        file.write(b"whole")
+
+    assert flushed == [len(b"whole"), ["hero.png"]]
+
+
 def test_a_new_file_replaces_only_when_told(tmp_path, links):
     target = tmp_path / "hero.png"
     target.write_bytes(b"old")
@@ -295,6 +311,13 @@ def test_folders_are_made_once_and_all_the_way(tmp_path):
         make_folder(tmp_path / "a" / "b" / "c")
 
     assert (tmp_path / "a" / "b" / "c").is_dir()
+
+
+def test_folders_that_were_made_are_on_disk(tmp_path, flushed):
+    for _ in range(2):
+        make_folder(tmp_path / "a" / "b")
+
+    assert flushed == [["b"], ["a"]]
 
 
 def test_a_folder_cannot_be_made_where_a_file_is(tmp_path):

@@ -95,6 +95,15 @@ def test_a_picture_is_kept_byte_for_byte_under_its_name(gallery, record):
     assert names(gallery.folder) == [NAME]
 
 
+def test_a_picture_is_on_disk_once_it_is_kept_and_so_is_its_name(gallery, record, flushed):
+    with gallery.receive(record) as incoming:
+        incoming.write(DATA)
+        flushed.clear()
+        kept = incoming.keep()
+
+    assert flushed == [len(DATA), [kept.path.name]]
+
+
 @given(pieces=st.lists(st.binary(max_size=50), max_size=8))
 @settings(deadline=None, max_examples=50)
 def test_a_picture_may_come_in_any_pieces(record, pieces):

@@ -170,6 +170,32 @@ def test_each_state_of_a_record_is_a_line_of_its_own(path, record):
     assert objects(path) == [record.to_json(), ended.to_json()]
 
 
+def test_a_line_is_on_disk_and_so_is_the_name_of_a_new_file(path, record, flushed):
+    history = History(path)
+    history.append(record)
+    one = path.stat().st_size
+    names = [path.name, f"{path.name}.lock"]
+    assert flushed == [one, names]
+
+    history.append(replace(record, id="cafe00000000"))
+    two = path.stat().st_size
+    assert flushed == [one, names, two]
+
+    history.change(record.id, tagged("hero"))
+    assert flushed == [one, names, two, path.stat().st_size]
+
+
+def test_a_mere_detail_is_not_waited_for(path, record, flushed):
+    path.write_bytes(b"")
+    history = History(path)
+    history.append(record)
+    flushed.clear()
+    history.append(made(record, "ab" * 32), is_detail=True)
+
+    assert flushed == []
+    assert len(objects(path)) == 2
+
+
 def test_the_folder_is_made(tmp_path, record):
     path = tmp_path / "not" / "yet" / "history.jsonl"
     History(path).append(record)
@@ -1102,6 +1128,16 @@ def test_when_it_cannot_be_written_it_is_as_before(path, record, monkeypatch):
     assert caught.value.message.endswith("cannot be written: No space left on device.")
     assert path.read_bytes() == before
     assert sorted(file.name for file in path.parent.iterdir()) == [path.name, f"{path.name}.lock"]
+
+
+def test_what_is_left_is_on_disk_once_a_record_was_dropped(path, record, flushed):
+    history = History(path)
+    history.append(record)
+    history.append(replace(record, id="cafe00000000"))
+    flushed.clear()
+    drop(path, record.id)
+
+    assert flushed == [path.stat().st_size, [path.name, f"{path.name}.lock"]]
 
 
 def test_an_interrupted_choice_leaves_all_as_it_was(path, record):

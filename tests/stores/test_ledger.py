@@ -172,6 +172,14 @@ def test_only_a_durable_one_is_put_in_place_whole(path, durable):
 
 
 @both
+def test_only_a_durable_one_is_on_disk_after_a_change(path, flushed, durable):
+    Ledger(path, durable=durable).change(add_one)
+
+    names = [path.name, f"{path.name}.lock"]
+    assert flushed == ([len(b"1\n"), names] if durable else [])
+
+
+@both
 def test_a_step_that_fails_changes_nothing_and_frees_the_lock(path, durable):
     ledger = Ledger(path, durable=durable)
     ledger.change(add_one)

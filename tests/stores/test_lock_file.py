@@ -544,6 +544,12 @@ def test_the_same_file_is_written_again_and_again(file):
     assert file.read() == {"2": HERO}
 
 
+def test_the_file_is_on_disk_once_it_is_written(file, flushed):
+    file.write(LOCK)
+
+    assert flushed == [file.path.stat().st_size, [file.path.name]]
+
+
 def test_the_file_keeps_its_permissions(file):
     old = os.umask(0o022)
     try:
