@@ -149,11 +149,11 @@ class Page:
         """The file that the page leads to: the master itself, or a copy in a folder of its own."""
         if not self._copies:
             return master
-        from mai_cli.stores.atomic import copy_once
+        from mai_cli.stores.atomic import copy
 
         target = self.folder / _PICTURES / f"{digest}.png"
         if not target.exists() and _is(digest, master):
-            copy_once(master, target)
+            copy(master, target)
         return target
 
 

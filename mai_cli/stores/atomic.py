@@ -126,17 +126,15 @@ def make_folder(folder: Path) -> None:
         sync_folder(made.parent)
 
 
-def copy_once(source: Path, target: Path) -> None:
-    """Put a copy of ``source`` at ``target``, unless something is there.
+def copy(source: Path, target: Path) -> None:
+    """Put a copy of ``source`` at ``target``, flushed to disk, whole or not at all.
 
     Raises:
+        FileExistsError: Something is there.
         OSError: It cannot be read or written.
     """
-    if target.exists():
-        return
-    make_folder(target.parent)
-    with source.open("rb") as file, create(target, overwrite=False) as copy:
-        shutil.copyfileobj(file, copy)
+    with source.open("rb") as whole, create(target, overwrite=False) as file:
+        shutil.copyfileobj(whole, file)
 
 
 def prepare(folder: Path) -> None:

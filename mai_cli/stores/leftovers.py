@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -15,7 +14,7 @@ from typing import Any
 from mai_cli.errors import StorageError
 from mai_cli.models.answer import Picture
 from mai_cli.models.record import Record
-from mai_cli.stores.atomic import create, make_folder, place
+from mai_cli.stores.atomic import copy, make_folder, place
 from mai_cli.stores.names import SHORT_ID, master_name, numbered
 
 PAGE = "page"
@@ -111,8 +110,7 @@ class Leftovers:
         if file.parent == target.parent:
             place(file, target)
             return
-        with file.open("rb") as source, create(target, overwrite=False) as copy:
-            shutil.copyfileobj(source, copy)
+        copy(file, target)
         with suppress(OSError):
             file.unlink()
 
