@@ -70,7 +70,11 @@ def flushed(monkeypatch: pytest.MonkeyPatch) -> list[int | list[str]]:
         fsync(file)
         handle = file if isinstance(file, int) else file.fileno()
         state = os.fstat(handle)
-        flushed.append(sorted(os.listdir(handle)) if stat.S_ISDIR(state.st_mode) else state.st_size)
+        if stat.S_ISDIR(state.st_mode):
+            with os.scandir(handle) as entries:
+                flushed.append(sorted(entry.name for entry in entries))
+        else:
+            flushed.append(state.st_size)
 
     monkeypatch.setattr(os, "fsync", watch)
     return flushed

@@ -1,13 +1,26 @@
 import errno
 import os
+import resource
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Barrier
+from types import SimpleNamespace
 
 import pytest
 
-from mai_cli.stores.atomic import create, make_folder, place, prepare, sync_folder
+from mai_cli.stores.atomic import (
+    copy,
+    create,
+    free_bytes,
+    make_folder,
+    place,
+    prepare,
+    sync_folder,
+)
+
+OPEN_FILES = Path("/dev/fd")
 
 RACE = """
 import sys
@@ -306,11 +319,31 @@ def test_a_new_file_that_does_not_fit_leaves_the_old_file_as_it_was(python, tmp_
     assert files(out) == {"hero.png": b"old"}
 
 
+def test_a_copy_is_whole_and_leaves_what_is_there_alone(tmp_path, links):
+    (tmp_path / "master.png").write_bytes(b"whole")
+    copy(tmp_path / "master.png", tmp_path / "a.png")
+    assert files(tmp_path) == {"master.png": b"whole", "a.png": b"whole"}
+
+    (tmp_path / "a.png").write_bytes(b"mine")
+    with pytest.raises(FileExistsError):
+        copy(tmp_path / "master.png", tmp_path / "a.png")
+    assert files(tmp_path) == {"master.png": b"whole", "a.png": b"mine"}
+
+
 def test_folders_are_made_once_and_all_the_way(tmp_path):
     for _ in range(2):
         make_folder(tmp_path / "a" / "b" / "c")
 
     assert (tmp_path / "a" / "b" / "c").is_dir()
+
+
+def test_neither_a_file_nor_a_folder_leaves_an_open_file_behind(tmp_path, links):
+    before = len(list(OPEN_FILES.iterdir()))
+    make_folder(tmp_path / "a" / "b")
+    write(tmp_path / "a" / "hero.png", b"whole", overwrite=False)
+    write(tmp_path / "a" / "hero.png", b"whole", overwrite=True)
+
+    assert len(list(OPEN_FILES.iterdir())) == before
 
 
 def test_folders_that_were_made_are_on_disk(tmp_path, flushed):
@@ -340,3 +373,42 @@ def test_a_folder_that_may_not_be_written_is_found_out_beforehand(python, tmp_pa
 
 def test_flushing_a_folder_that_is_gone_is_no_error(tmp_path):
     sync_folder(tmp_path / "gone")
+
+
+def test_the_room_for_a_folder_that_is_missing_is_that_of_the_nearest_above(tmp_path, monkeypatch):
+    room = {tmp_path: 70, tmp_path / "a": 7}
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=room[folder]))
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "file").write_bytes(b"as it was")
+
+    assert free_bytes(tmp_path / "b" / "c") == 70
+    assert free_bytes(tmp_path / "a" / "b" / "c") == 7
+    assert free_bytes(tmp_path / "a", tmp_path / "a" / "missing") == 7
+    assert free_bytes(tmp_path / "a", tmp_path / "a" / "file") == 7
+    assert files(tmp_path / "a") == {"file": b"as it was"}
+
+
+def test_there_is_no_room_where_nothing_can_be_written(tmp_path):
+    (tmp_path / "file").write_bytes(b"as it was")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(NotADirectoryError):
+        free_bytes(tmp_path / "file")
+    with pytest.raises(OSError, match="it is not a file"):
+        free_bytes(tmp_path, tmp_path / "folder")
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            free_bytes(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only to root")
+def test_there_is_no_room_for_a_file_that_may_not_be_written(tmp_path):
+    (tmp_path / "file").touch(mode=0o444)
+
+    with pytest.raises(PermissionError):
+        free_bytes(tmp_path, tmp_path / "file")
