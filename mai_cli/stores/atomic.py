@@ -9,11 +9,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path
 from typing import BinaryIO
 
-# What a file system says that has no hard links (FAT, some network and phone storage).
 BINARY: int = getattr(os, "O_BINARY", 0)
 """For files that are opened by their handles; without it Windows changes the ends of lines."""
-
-_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES)
 
 
 def place(partial: Path, final: Path, *, replace: bool = False) -> None:
@@ -36,11 +33,8 @@ def _place_new(partial: Path, final: Path) -> None:
         return
     try:
         final.hardlink_to(partial)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        # Without links: reserve the name, which fails if it is taken, then fill it in one step.
-        os.close(os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    except OSError:  # it is taken, or there are no links: FAT, some network and phone storage
+        final.touch(exist_ok=False)  # reserves the name, if nobody has it
         try:
             partial.replace(final)
         except OSError:
