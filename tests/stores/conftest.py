@@ -4,7 +4,7 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -78,6 +78,14 @@ def flushed(monkeypatch: pytest.MonkeyPatch) -> list[int | list[str]]:
 
     monkeypatch.setattr(os, "fsync", watch)
     return flushed
+
+
+@pytest.fixture
+def modes(tmp_path: Path) -> Iterator[Callable[[], set[int]]]:
+    """What the files in the test's folder may be used for; nothing is masked."""
+    before = os.umask(0)
+    yield lambda: {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    os.umask(before)
 
 
 @pytest.fixture(scope="session")

@@ -69,6 +69,17 @@ def test_the_lock_file_is_made_and_stays(tmp_path):
         assert (tmp_path / "lock").stat().st_ino == inode
 
 
+@pytest.mark.parametrize("lock", [locked, locked_if_free])
+def test_who_may_use_a_lock_is_for_the_umask_to_say(tmp_path, modes, lock):
+    with lock(tmp_path / "lock"):
+        assert modes() == {0o666}
+
+
+def test_a_lock_may_be_for_its_owner_alone(tmp_path, modes):
+    with locked(tmp_path / "lock", mode=0o600):
+        assert modes() == {0o600}
+
+
 def test_a_lock_leaves_no_open_file_behind(tmp_path):
     before = len(list(OPEN_FILES.iterdir()))
     with locked(tmp_path / "lock"):

@@ -196,6 +196,12 @@ def test_a_mere_detail_is_not_waited_for(path, record, flushed):
     assert len(objects(path)) == 2
 
 
+def test_who_may_use_the_file_is_for_the_umask_to_say(path, record, modes):
+    History(path).append(record)
+
+    assert modes() == {0o666}
+
+
 def test_the_folder_is_made(tmp_path, record):
     path = tmp_path / "not" / "yet" / "history.jsonl"
     History(path).append(record)

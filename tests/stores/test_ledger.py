@@ -180,6 +180,13 @@ def test_only_a_durable_one_is_on_disk_after_a_change(path, flushed, durable):
 
 
 @both
+def test_who_may_use_it_is_for_the_umask_to_say(path, modes, durable):
+    Ledger(path, durable=durable).change(add_one)
+
+    assert modes() == {0o666}
+
+
+@both
 def test_a_step_that_fails_changes_nothing_and_frees_the_lock(path, durable):
     ledger = Ledger(path, durable=durable)
     ledger.change(add_one)

@@ -550,6 +550,12 @@ def test_the_file_is_on_disk_once_it_is_written(file, flushed):
     assert flushed == [file.path.stat().st_size, [file.path.name]]
 
 
+def test_who_may_use_a_new_file_is_for_the_umask_to_say(file, modes):
+    file.write(LOCK)
+
+    assert modes() == {0o666}
+
+
 def test_the_file_keeps_its_permissions(file):
     old = os.umask(0o022)
     try:
