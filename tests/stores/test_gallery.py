@@ -1,5 +1,8 @@
+import errno
 import json
+import os
 import pickle
+import resource
 import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +17,7 @@ from hypothesis import strategies as st
 from mai_cli.errors import ConfigError, UnknownError
 from mai_cli.models.keys import DEFAULT_FILENAME
 from mai_cli.stores.gallery import Gallery, remove_picture
+from mai_cli.stores.leftovers import Leftovers
 
 NAME = "2026/11/22/091403-a-lighthouse-at-dawn-b7c41f09.png"
 PART = "2026/11/22/.b7c41f09e2aa.part"
@@ -204,6 +208,62 @@ def test_a_picture_that_does_not_fit_into_the_gallery_is_rescued_whole(
     assert rescued.parent == temporary
     assert rescued.read_bytes() == DATA
     assert names(tmp_path / "gallery") == []
+
+
+@pytest.fixture
+def half_rescued(gallery, temporary, record, monkeypatch):
+    """A picture of which a half is rescued, since the gallery's disk took no more."""
+    limit, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    mkstemp = tempfile.mkstemp
+
+    def mkstemp_elsewhere(**options):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
+        return mkstemp(**options)
+
+    monkeypatch.setattr(tempfile, "mkstemp", mkstemp_elsewhere)
+    with gallery.receive(record) as incoming:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, most))
+        try:
+            incoming.write(DATA[:6000])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
+        yield incoming
+
+
+def test_a_rescued_picture_is_on_disk_and_so_is_its_name(flushed, half_rescued):
+    assert flushed[-1] == 5000  # before the gallery gave up what it had
+
+    half_rescued.write(DATA[6000:])
+    flushed.clear()
+    kept = half_rescued.keep()
+    assert flushed == [len(DATA), [kept.path.name]]
+    assert kept.path.read_bytes() == DATA
+
+
+def test_a_rescued_picture_is_found_again_whether_it_is_whole_or_not(gallery, half_rescued, record):
+    left = Leftovers(gallery.folder, DEFAULT_FILENAME, lambda _: None)
+    assert left.left_by([record.to_json()]) == {record.id: [half_rescued.path]}
+
+    half_rescued.write(DATA[6000:])
+    kept = half_rescued.keep()
+    assert left.left_by([record.to_json()]) == {record.id: [kept.path]}
+
+
+def test_a_rescued_picture_that_is_not_known_to_be_on_disk_is_told_as_such(
+    half_rescued, temporary, monkeypatch
+):
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(UnknownError) as caught:
+        half_rescued.keep()
+
+    assert caught.value.code == "not_stored"
+    assert caught.value.message == (
+        f"A picture came, but neither the gallery nor {temporary} can take it: Input/output error."
+    )
+    assert half_rescued.path.read_bytes() == DATA[:6000]
 
 
 def test_what_came_of_a_picture_that_fits_nowhere_is_kept_for_inspection(

@@ -862,6 +862,7 @@ def test_a_record_is_not_another_that_tells_of_it(path, record):
     history = History(path)
     history.append(record)
     history.append(replace(record, id="cafe00000000", rerun_of=record.id))
+    history.append(replace(record, id=f"{record.id}0"))
 
     assert history.change(record.id, tagged("x"))["id"] == record.id
 
