@@ -21,6 +21,7 @@ from mai_cli.stores.history import History, to_line
 from mai_cli.stores.history_lines import _SEARCH_BYTES
 
 FULL = Path("/dev/full")
+OPEN_FILES = Path("/dev/fd")
 ODD = 'a\nb\r\u2028c\u0085d \U0001f98a \udcff\ud800 \0 \\ "'
 
 APPEND = """
@@ -312,6 +313,21 @@ def test_a_line_that_does_not_fit_leaves_the_file_as_it_was(python, path, record
     assert (code, int(size)) == ("history_failed", len(before))
     lines = path.read_bytes().removeprefix(before)
     assert lines == (b"\n" if torn else b"") + to_line(record.to_json())
+
+
+def test_what_was_added_or_could_not_be_leaves_no_open_file_behind(path, record, monkeypatch):
+    history = History(path)
+    history.append(record)
+    before = len(list(OPEN_FILES.iterdir()))
+    history.append(made(record, "ab" * 32))
+    history.change(record.id, tagged("hero"))
+
+    def refuse(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", refuse)
+    refused(history, record)
+    assert len(list(OPEN_FILES.iterdir())) == before
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no full disk to offer")
@@ -1046,6 +1062,14 @@ def test_an_id_that_no_text_can_have_stops_nothing(path, record):
 
     assert len(history.find(record.id)) == 1
     assert history.drop(lambda states: [state["id"] for state in states]) == 2
+
+
+def test_an_id_with_a_damaged_character_stops_nothing(path, record):
+    damaged = b'{"id":"\xff"}\n'
+    path.write_bytes(damaged + to_line(record.to_json()))
+
+    assert drop(path, record.id) == 1
+    assert path.read_bytes() == damaged
 
 
 def test_what_chooses_is_told_of_every_record_the_newest_first(path, record):
