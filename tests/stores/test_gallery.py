@@ -249,6 +249,19 @@ def test_a_rescued_picture_is_found_again_whether_it_is_whole_or_not(gallery, ha
     assert left.left_by([record.to_json()]) == {record.id: [kept.path]}
 
 
+def test_a_rescued_picture_whose_name_is_taken_keeps_the_one_it_has(half_rescued):
+    taken = half_rescued.path.with_suffix(".png")
+    taken.write_bytes(b"another")
+    half_rescued.write(DATA[6000:])
+    kept = half_rescued.keep()
+
+    assert kept.path == half_rescued.path
+    assert kept.path.suffix == ".part"
+    assert kept.path.read_bytes() == DATA
+    assert str(kept.path) in kept.problem.hint
+    assert taken.read_bytes() == b"another"
+
+
 def test_a_rescued_picture_that_is_not_known_to_be_on_disk_is_told_as_such(
     half_rescued, temporary, monkeypatch
 ):
