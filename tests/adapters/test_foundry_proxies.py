@@ -20,11 +20,17 @@ def assert_not_sent(failure: MaiError) -> None:
 
 
 @pytest.fixture
-def far_away(tmp_path, monkeypatch):
-    """The resource as it is reached through a proxy, by its real name."""
+def authority(tmp_path, monkeypatch):
+    """Whose certificates are trusted."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    return authority
+
+
+@pytest.fixture
+def far_away(authority):
+    """The resource as it is reached through a proxy, by its real name."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(HOST).configure_cert(context)
     with Emulator(tls=context) as emulator:
@@ -82,6 +88,26 @@ def test_a_picture_comes_through_a_proxy_that_sees_no_key(connect, serve, monkey
     assert far_away.received[0].headers["host"] == HOST
     assert KEY.encode() not in proxy.heads[0] + proxy.passed
     assert len(proxy.passed) > 100
+
+
+def test_a_proxy_on_an_encrypted_line_is_trusted_as_the_resource_is(
+    connect, serve, monkeypatch, authority
+):
+    proxy = Proxy("403 Forbidden")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    def talk(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as encrypted:
+            proxy(encrypted)
+
+    monkeypatch.setenv("HTTPS_PROXY", f"https://127.0.0.1:{serve(talk)}")
+    nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    assert connect(URL, trust=nobody).fail().code == "bad_certificate"
+    assert proxy.heads == []
+
+    assert connect(URL).fail().message == f"The proxy made no connection to {HOST}."
+    assert len(proxy.heads) == 1
 
 
 def test_an_answer_that_is_lost_behind_a_proxy_may_be_billed(connect, serve, monkeypatch, far_away):

@@ -255,6 +255,16 @@ def test_the_same_request_gives_the_same_bytes_through_the_real_client(connect):
     assert answers[0].request_id != answers[1].request_id
 
 
+def test_no_proxy_is_asked(connect, monkeypatch):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    client = connect(
+        str(offline.ENDPOINT), offline.CREDENTIAL, transport=offline.OfflineTransport()
+    )
+
+    assert client.paint().picture
+
+
 def test_a_refusal_comes_through_the_real_client_too(connect):
     client = connect(
         str(offline.ENDPOINT), offline.CREDENTIAL, transport=offline.OfflineTransport()
