@@ -274,6 +274,20 @@ def test_giving_up_without_a_request_in_flight_does_not_hurt_the_next(client, fo
     assert client.paint().picture.bytes == len(PICTURE)
 
 
+def test_every_request_has_a_connection_of_its_own(connect, serve):
+    ended = []
+
+    def talk(connection: socket.socket) -> None:
+        connection.recv(length_of(read_head(connection)), socket.MSG_WAITALL)
+        connection.sendall(b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 2\r\n\r\n{}")
+        ended.append(connection.recv(1))  # another request here could end with the connection
+
+    client = connect(f"http://127.0.0.1:{serve(talk)}")
+    for _ in range(3):
+        assert client.fail().code == "quota"
+    assert set(ended) <= {b""}
+
+
 def test_a_refused_connection_sent_nothing(connect):
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))

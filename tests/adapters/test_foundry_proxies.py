@@ -128,10 +128,13 @@ def test_a_stranger_behind_a_proxy_is_given_nothing(connect, serve, monkeypatch,
     assert far_away.received == []
 
 
-def test_a_host_that_the_proxy_is_not_for_is_called_directly(connect, serve, monkeypatch, foundry):
+@pytest.mark.parametrize("exempt", ["127.0.0.1,localhost", ""])
+def test_a_host_that_the_proxy_is_not_for_is_called_directly(
+    connect, serve, monkeypatch, foundry, exempt
+):
     proxy = Proxy("403 Forbidden")
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{serve(proxy)}")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    monkeypatch.setenv("NO_PROXY", exempt)  # this machine never needs to be named
     foundry.will(WHOLE)
     connect(foundry.url).paint()
     assert proxy.heads == []

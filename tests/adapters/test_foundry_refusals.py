@@ -25,6 +25,16 @@ class Token:
         return True
 
 
+def test_a_credential_that_is_missing_is_found_out_before_anything_is_sent(connect, foundry):
+    class Missing(Token):
+        def headers(self) -> dict[str, str]:
+            raise AuthError("No credential was found.", code="no_credential")
+
+    with pytest.raises(AuthError, match="No credential was found"):
+        connect(foundry.url, Missing()).foundry.sign_in()
+    assert foundry.received == []
+
+
 def test_a_token_is_sent_instead_of_a_key(connect, foundry):
     connect(foundry.url, Token()).paint()
     headers = foundry.received[0].headers
