@@ -211,9 +211,12 @@ def test_an_answer_that_never_ends_is_not_read(connect, serve):
 
 
 def test_a_resource_that_is_not_there_is_not_reached(connect):
-    failure = reach(connect("http://127.0.0.1:9"))
+    client = connect("http://127.0.0.1:9")
+    failure = reach(client)
     assert isinstance(failure, UnavailableError)
     assert failure.code == "no_connection"
+    (line,) = client.lines
+    assert line.startswith(f"GET http://127.0.0.1:9{PATH}: ConnectError")
 
 
 def hang_up(connection: socket.socket) -> None:
