@@ -274,6 +274,18 @@ def test_giving_up_without_a_request_in_flight_does_not_hurt_the_next(client, fo
     assert client.paint().picture.bytes == len(PICTURE)
 
 
+def test_a_request_that_has_ended_is_watched_no_more(client, foundry):
+    foundry.will(WHOLE, LOST)
+    client.paint()
+    client.fail()
+
+    assert not client.foundry._in_flight
+    watching = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+    for thread in watching:
+        thread.join(5)
+    assert not any(thread.is_alive() for thread in watching)
+
+
 def test_every_request_has_a_connection_of_its_own(connect, serve):
     ended = []
 

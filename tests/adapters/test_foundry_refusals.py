@@ -1,7 +1,11 @@
+import socket
+import time
+
 import pytest
 
 from mai_cli.adapters.credentials import ApiKey
 from mai_cli.errors import AuthError, ConfigError, RefusedError, Retry
+from tests.adapters.servers import length_of, read_head
 from tests.emulator import BUSY, KEY, REQUEST_ID, Answer, Emulator, error, picture, png
 
 WHOLE = picture(png(1024, 1024))
@@ -85,6 +89,14 @@ def test_a_key_that_the_service_repeats_is_masked(connect, foundry, sign, secret
     assert secret not in f"{failure.message}{failure.hint}{failure.to_json()}"
 
 
+@pytest.mark.parametrize("status", [200, 307, 400])
+def test_a_key_in_the_place_of_an_id_is_masked(client, foundry, status):
+    headers = {"Location": "https://example.com/", "apim-request-id": f"id-{KEY}"}
+    foundry.will(Answer(status, headers=headers))
+    assert client.fail().request_id == "id-***"
+    assert KEY not in f"{client.lines}"
+
+
 @pytest.mark.parametrize("slash", ["/", r"\/", r"\u002F"])
 @pytest.mark.parametrize("plus", ["+", r"\u002b"])
 def test_a_key_that_comes_back_in_escapes_is_masked(connect, foundry, slash, plus):
@@ -113,6 +125,13 @@ def test_the_log_has_no_key_and_no_prompt(connect, foundry):
         assert "lighthouse" not in text
 
 
+def test_a_key_among_the_names_of_an_odd_answer_is_masked(client, foundry):
+    foundry.will(Answer(body=f'{{"{KEY}": 1}}'.encode()))
+    message = client.fail().message
+    assert "it has ***" in message
+    assert KEY not in message
+
+
 def test_a_rejected_key_is_not_tried_again_but_a_token_is_renewed(connect, foundry):
     foundry.always(error(401, "401", "no"))
     token = Token()
@@ -136,6 +155,16 @@ def test_the_wait_that_the_service_names_is_passed_on(client, foundry):
     foundry.will(error(429, "x", "busy", Retry_After="17"), BUSY)
     assert client.fail().wait_seconds == 17
     assert client.fail().wait_seconds == 0
+
+
+def test_an_error_that_comes_in_pieces_is_read_whole(connect, serve):
+    def talk(connection: socket.socket) -> None:
+        connection.recv(length_of(read_head(connection)), socket.MSG_WAITALL)
+        connection.sendall(b'HTTP/1.1 400 Bad Request\r\n\r\n{"error":{"message":"The moon')
+        time.sleep(0.05)
+        connection.sendall(b' is too large."}}')
+
+    assert "The moon is too large" in connect(f"http://127.0.0.1:{serve(talk)}").fail().message
 
 
 def test_a_huge_error_is_read_in_part(client, foundry):
