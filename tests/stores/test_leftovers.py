@@ -149,10 +149,12 @@ def test_what_is_whole_can_be_told(gallery, left):
 
 def test_a_whole_picture_gets_its_name_and_its_facts(gallery, left, record):
     file = put(gallery / f"2026/11/22/.{ID}.part")
+    inode = file.stat().st_ino
     master = left.keep(file, record.to_json())
 
     assert names(gallery) == [NAME]
     assert (gallery / NAME).read_bytes() == PICTURE
+    assert (gallery / NAME).stat().st_ino == inode  # it needs no room
     assert master == {
         "path": NAME,
         "gallery": str(gallery),
