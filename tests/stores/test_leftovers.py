@@ -73,6 +73,12 @@ def test_what_is_something_else_is_not(gallery, left, name):
     assert left.left_by([{"id": ID}]) == {}
 
 
+@pytest.mark.parametrize("name", [f"mai-{ID}.txt", f"mai-{ID}", f"{ID}.png"])
+def test_what_others_have_in_the_temporary_folder_is_not(temporary, left, name):
+    put(temporary / name)
+    assert left.left_by([{"id": ID}]) == {}
+
+
 @pytest.mark.parametrize("record_id", ["", "a", "2"])
 def test_a_record_with_a_short_id_is_given_no_picture_of_another(gallery, left, record_id):
     put(gallery / "2026" / "a-fox-at-dawn-cafe0000.png")
