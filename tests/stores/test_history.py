@@ -763,6 +763,14 @@ def test_a_word_is_found_beside_a_file_name_that_is_not_utf_8(path, record):
     assert found(path, "雪") == [record.id]
 
 
+def test_what_is_not_utf_8_can_be_looked_for(path, record):
+    history = History(path)
+    history.append(replace(record, prompt="a \udcff fox"))
+
+    assert [state["id"] for state in history.newest("a \udcff fox")] == [record.id]
+    assert history.find("\udcff") == []
+
+
 def test_a_word_that_nothing_has_is_not_found(path, record):
     History(path).append(record)
     assert found(path, "lighthouses") == found(path, "lighthouse\n") == []

@@ -197,6 +197,9 @@ def test_a_lock_is_changed_asset_by_asset(file):
     file.change({"new": HERO, "Zoo": ADOPTED})
     changed = LOCK | {"new": HERO, "Zoo": ADOPTED}
     assert (file.read(), file.names) == (changed, changed.keys())
+    text = file.path.read_bytes()
+    file.write(changed)
+    assert file.path.read_bytes() == text  # each asset stands there once
 
     file.drop({"hero", "new"})
     changed = {name: one for name, one in changed.items() if name not in {"hero", "new"}}
