@@ -47,7 +47,8 @@ def read_prompt(source: str, stdin: TextIO | None) -> str:
     White space around it is dropped; a byte order mark too.
 
     Raises:
-        UsageError: It cannot be read, is empty, is not UTF-8, or ``-`` would wait for typing.
+        UsageError: It cannot be read, is empty, too long or not UTF-8, or ``-`` would wait for
+            typing.
     """
     name = "standard input" if source == "-" else source
     try:
@@ -61,7 +62,7 @@ def read_prompt(source: str, stdin: TextIO | None) -> str:
             )
         else:
             data = stdin.buffer.read(MAX_PROMPT_BYTES + 1)
-        if len(data) > MAX_PROMPT_BYTES:
+        if len(data) > MAX_PROMPT_BYTES:  # cut somewhere, perhaps within a character
             raise _wrong(
                 f"The prompt in {name} is too long.", "A model reads 32,000 tokens at most."
             )

@@ -78,12 +78,16 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path):
     assert refused("x" * 300).message.endswith("cannot be read: File name too long.")
 
 
-def test_a_prompt_that_is_cut_at_the_limit_is_called_too_long(tmp_path):
+@pytest.mark.parametrize("letter", ["x", "雪"])
+def test_a_prompt_that_is_too_long_is_refused_as_such(tmp_path, letter):
     file = tmp_path / "prompt.txt"
-    file.write_bytes("ö".encode() * MAX_PROMPT_BYTES)
+    file.write_text("x" * MAX_PROMPT_BYTES)
+    assert len(read_prompt(str(file), None)) == MAX_PROMPT_BYTES
 
+    data = (letter * (MAX_PROMPT_BYTES + 1)).encode()
+    file.write_bytes(data)
     assert refused(str(file)).message == f"The prompt in {file} is too long."
-    assert refused("-", piped(b"x" + file.read_bytes())).message.endswith("is too long.")
+    assert refused("-", piped(data)).message == "The prompt in standard input is too long."
 
 
 @pytest.mark.parametrize("source", ["a\0b", "\ud800.txt"])
