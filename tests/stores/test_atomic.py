@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from mai_cli.stores import atomic
 from mai_cli.stores.atomic import (
     copy,
     create,
@@ -317,6 +318,11 @@ def test_a_new_file_that_does_not_fit_leaves_the_old_file_as_it_was(python, tmp_
     (out / "hero.png").write_bytes(b"old")
     assert python.run(CREATE_WITH_LITTLE_ROOM) == ["File too large"]
     assert files(out) == {"hero.png": b"old"}
+
+
+def test_what_cannot_even_be_begun_is_told_as_it_is(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        atomic.write(tmp_path / "missing" / "lock.json", [b"whole"], mode=0o666)
 
 
 def test_a_copy_is_whole_and_leaves_what_is_there_alone(tmp_path, links):

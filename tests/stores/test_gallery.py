@@ -222,18 +222,18 @@ def half_rescued(gallery, temporary, record, monkeypatch):
 
     monkeypatch.setattr(tempfile, "mkstemp", mkstemp_elsewhere)
     with gallery.receive(record) as incoming:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, most))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, most))
         try:
-            incoming.write(DATA[:6000])
+            incoming.write(DATA[:1500])
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
         yield incoming
 
 
 def test_a_rescued_picture_is_on_disk_and_so_is_its_name(flushed, half_rescued):
-    assert flushed[-1] == 5000  # before the gallery gave up what it had
+    assert flushed[-1] == 1000  # before the gallery gave up what it had
 
-    half_rescued.write(DATA[6000:])
+    half_rescued.write(DATA[1500:])
     flushed.clear()
     kept = half_rescued.keep()
     assert flushed == [len(DATA), [kept.path.name]]
@@ -244,7 +244,7 @@ def test_a_rescued_picture_is_found_again_whether_it_is_whole_or_not(gallery, ha
     left = Leftovers(gallery.folder, DEFAULT_FILENAME, lambda _: None)
     assert left.left_by([record.to_json()]) == {record.id: [half_rescued.path]}
 
-    half_rescued.write(DATA[6000:])
+    half_rescued.write(DATA[1500:])
     kept = half_rescued.keep()
     assert left.left_by([record.to_json()]) == {record.id: [kept.path]}
 
@@ -252,7 +252,7 @@ def test_a_rescued_picture_is_found_again_whether_it_is_whole_or_not(gallery, ha
 def test_a_rescued_picture_whose_name_is_taken_keeps_the_one_it_has(half_rescued):
     taken = half_rescued.path.with_suffix(".png")
     taken.write_bytes(b"another")
-    half_rescued.write(DATA[6000:])
+    half_rescued.write(DATA[1500:])
     kept = half_rescued.keep()
 
     assert kept.path == half_rescued.path
@@ -276,7 +276,7 @@ def test_a_rescued_picture_that_is_not_known_to_be_on_disk_is_told_as_such(
     assert caught.value.message == (
         f"A picture came, but neither the gallery nor {temporary} can take it: Input/output error."
     )
-    assert half_rescued.path.read_bytes() == DATA[:6000]
+    assert half_rescued.path.read_bytes() == DATA[:1500]
 
 
 def test_what_came_of_a_picture_that_fits_nowhere_is_kept_for_inspection(

@@ -1,7 +1,9 @@
+import pwd
 from pathlib import Path
 
 import pytest
 
+from mai_cli.errors import ConfigError
 from mai_cli.stores.paths import find_paths
 
 
@@ -59,3 +61,16 @@ def test_a_tilde_that_names_nobody_is_taken_as_it_stands(variable, tmp_path, mon
     paths = find_paths({"MAI_HOME": "/srv/mai", variable: "~no-such-user/x"})
 
     assert paths.config.is_relative_to(tmp_path / "~no-such-user")
+
+
+def test_a_user_without_a_home_is_told_which_variable_helps(monkeypatch):
+    def nobody(_: object) -> None:
+        raise KeyError
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    with pytest.raises(ConfigError, match="no home folder") as caught:
+        find_paths({})
+
+    assert caught.value.code == "missing_setting"
+    assert "MAI_HOME" in caught.value.hint
