@@ -546,3 +546,27 @@ def test_a_folder_above_that_may_not_be_looked_into_has_no_project_file(python, 
     (public / closed).chmod(0o700)
 
     assert answer == ["None"]
+
+
+def test_a_file_that_is_offered_stays_only_if_something_is_made_of_it(tmp_path):
+    path = tmp_path / "mai" / "config.toml"
+    with config_file.offer(path, "# start\n"):
+        assert path.read_text() == "# start\n"
+    assert not path.exists()
+
+    with config_file.offer(path, "# start\n"):
+        path.write_text("# mine\n")
+    with config_file.offer(path, "# start\n"):
+        assert path.read_text() == "# mine\n"
+    assert path.read_text() == "# mine\n"
+
+
+def test_a_file_that_cannot_be_offered_is_told(tmp_path):
+    (tmp_path / "mai").write_text("a file")
+    with (
+        pytest.raises(ConfigError, match="cannot be written") as caught,
+        config_file.offer(tmp_path / "mai" / "config.toml", "# start\n"),
+    ):
+        pass
+
+    assert caught.value.code == "cannot_write"

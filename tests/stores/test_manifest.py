@@ -523,6 +523,12 @@ def test_a_format_that_is_not_known_is_refused(tmp_path):
     assert error.hint == hint
 
 
+def test_standard_input_is_named_where_it_is_not_text():
+    stdin = TextIOWrapper(BytesIO(b"a fox\ncaf\xe9"))
+    message = "The manifest in standard input is not UTF-8 text: line 2."
+    assert refused(None, "txt", stdin).message == message
+
+
 @pytest.mark.parametrize("stdin", [Terminal(), None])
 def test_a_terminal_or_a_closed_input_is_not_waited_for(stdin):
     assert refused(None, "txt", stdin).message == (
