@@ -104,6 +104,14 @@ def test_a_new_key_goes_before_the_tables(config, text, new):
     assert config.read_text() == new
 
 
+def test_a_table_that_fits_nowhere_between_others_goes_to_the_end(config):
+    text = '[profiles.home]\nsize = "1:1"\n[profiles]\n# none of them\n'
+    config.write_text(text)
+    change(config, {WORK: "3:2"})
+
+    assert config.read_text() == f'{text}\n[profiles.work]\nsize = "3:2"\n'
+
+
 def test_several_changes_are_one(config):
     assert change(config, {SIZE: "3:2", MODEL: None, WORK: "3:2", ("private",): True})
 
