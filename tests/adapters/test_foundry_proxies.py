@@ -158,7 +158,14 @@ def test_the_password_of_a_proxy_is_told_to_nobody_else(connect, serve, monkeypa
     assert "sesame" not in f"{failure.message}{failure.hint}{client.lines}"
 
 
-@pytest.mark.parametrize("proxy", ["socks5://me:open-sesame@127.0.0.1:9", "gopher://127.0.0.1:9"])
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "socks5://me:open-sesame@127.0.0.1:9",
+        "gopher://127.0.0.1:9",
+        "http://me:open-sesame@127.0.0.1:port",
+    ],
+)
 def test_a_proxy_of_a_kind_that_is_not_spoken_is_a_setting_to_correct(connect, monkeypatch, proxy):
     monkeypatch.setenv("ALL_PROXY", proxy)
     with pytest.raises(ConfigError, match="PROXY") as caught:
