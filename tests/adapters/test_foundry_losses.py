@@ -7,10 +7,12 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 
 from mai_cli.adapters import answer_body
 from mai_cli.adapters.exchange import Exchange
+from mai_cli.adapters.foundry import CONNECT_SECONDS
 from mai_cli.errors import MaiError, Retry, UnavailableError, UnknownError
 from mai_cli.models.answer import Usage
 from tests.adapters.servers import length_of, read_head
@@ -57,6 +59,20 @@ def test_a_whole_picture_in_an_answer_that_stalls_is_a_picture(connect, foundry,
 
     client = connect(f"http://127.0.0.1:{serve(talk)}", timeout_seconds=0.3)
     assert client.paint().picture.bytes == len(PICTURE)
+    done.set()
+
+
+def test_an_answer_ends_where_it_is_whole_even_if_the_connection_does_not(connect, serve):
+    done = threading.Event()
+
+    def talk(connection: socket.socket) -> None:
+        read_head(connection)
+        head = OK + f"Transfer-Encoding: chunked\r\n\r\n{len(WHOLE.body):x}\r\n".encode()
+        connection.sendall(head + WHOLE.body + b"\r\n")
+        done.wait(10)
+
+    client = connect(f"http://127.0.0.1:{serve(talk)}", timeout_seconds=3)
+    assert client.paint().usage == Usage(output_tokens=1024)
     done.set()
 
 
@@ -284,6 +300,12 @@ def test_a_request_that_has_ended_is_watched_no_more(client, foundry):
     for thread in watching:
         thread.join(5)
     assert not any(thread.is_alive() for thread in watching)
+
+
+def test_only_the_call_has_a_limit_of_its_own(connect):
+    client = connect("http://127.0.0.1:9", timeout_seconds=300)
+    limits = httpx.Timeout(None, connect=CONNECT_SECONDS)  # a picture may take minutes
+    assert client.foundry._client.timeout == limits
 
 
 def test_every_request_has_a_connection_of_its_own(connect, serve):

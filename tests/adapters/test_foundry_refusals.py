@@ -1,5 +1,6 @@
 import socket
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -171,6 +172,11 @@ def test_an_error_that_comes_in_pieces_is_read_whole(connect, serve):
         connection.sendall(b' is too large."}}')
 
     assert "The moon is too large" in connect(f"http://127.0.0.1:{serve(talk)}").fail().message
+
+
+def test_an_error_that_is_torn_is_what_its_status_says(client, foundry):
+    foundry.will(replace(error(400, "odd", "The moon is too large"), torn=9))
+    assert isinstance(client.fail(), RefusedError)
 
 
 def test_a_huge_error_is_read_in_part(client, foundry):
