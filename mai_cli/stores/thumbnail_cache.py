@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
 
-from mai_cli.stores.atomic import copy_once, make_folder
+from mai_cli.stores.atomic import copy, make_folder
 
 ENDING = ".webp"
 
@@ -95,7 +95,8 @@ class ThumbnailCache:
             except FileExistsError:  # by another run
                 continue
             except OSError:  # another file system, or one without links
-                copy_once(self.path(digest), target)
+                with suppress(FileExistsError):
+                    copy(self.path(digest), target)
         for digest in there - digests:
             with suppress(OSError):
                 (folder / digest[:2] / f"{digest}{ENDING}").unlink()
