@@ -145,10 +145,10 @@ def test_a_part_of_a_millionth_of_a_dollar_counts_as_a_whole(world, cost, counte
 @pytest.mark.parametrize(
     ("limit", "spent", "message"),
     [
-        (0.04, 0.04, "of --max-cost $0.04 only $0.00 is left."),
-        (0.04, 0.05, "of --max-cost $0.04 only $0.00 is left."),
-        (12.5, 0.25, "of --max-cost $12.50 only $12.25 is left."),
-        (1234.5678, 34.5, "of --max-cost $1234.5678 only $1200.0678 is left."),
+        (0.04, 0.04, "of max_cost $0.04 only $0.00 is left."),
+        (0.04, 0.05, "of max_cost $0.04 only $0.00 is left."),
+        (12.5, 0.25, "of max_cost $12.50 only $12.25 is left."),
+        (1234.5678, 34.5, "of max_cost $1234.5678 only $1200.0678 is left."),
     ],
 )
 def test_a_sum_is_told_in_dollars_and_never_below_zero(world, limit, spent, message):
