@@ -6,7 +6,8 @@ Threads draw; whoever iterates over :meth:`Batch.run` keeps the lock. A stop is 
 
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -18,7 +19,6 @@ from mai_cli.errors import (
     ConfigError,
     MaiError,
     StoppedError,
-    StorageError,
     UnknownError,
 )
 from mai_cli.models.batch import Action, Ended, Result, State, Step
@@ -73,6 +73,14 @@ class Terms:
     fail_fast: bool = False
 
 
+@dataclass(frozen=True)
+class _Crash:
+    """What nobody has foreseen, and the asset that was at work, if there was one."""
+
+    error: BaseException
+    name: str | None
+
+
 class Batch:
     """Carries out a plan, once.
 
@@ -100,13 +108,13 @@ class Batch:
         self._tell = tell
         self._stopping = stopping
         self._clock = clock
-        self._events: SimpleQueue[list[Finished] | BaseException] = SimpleQueue()
+        self._events: SimpleQueue[list[Finished] | _Crash] = SimpleQueue()
         self._deadline: float | None = None
         self._guard = threading.Lock()
         self._lines: dict[Route, Line] = {}
         self._told: set[str] = set()
         self._refusals = 0
-        self._problem: StorageError | None = None
+        self._problem: BaseException | None = None
 
     def drain(self) -> None:
         """Send nothing new; what is in flight is waited for."""
@@ -127,6 +135,8 @@ class Batch:
             UsageError: An output cannot be written; nothing was sent.
             StorageError: The lock could not be written; nothing was sent after that, and every
                 picture is safe.
+            BaseException: What nobody has foreseen; nothing was sent after that, and what was in
+                flight has been waited for.
         """
         to_do = [step for step in steps if step.action in (Action.DRAW, Action.EXPORT)]
         self._finishing.prepare(to_do)
@@ -137,11 +147,11 @@ class Batch:
         queue = Queue(to_do)
         self._start(queue)
         try:
-            while work and (finished := self._next()) is not None:
+            while work and (finished := self._next(work)) is not None:
                 yield from self._taken(finished, queue, work)
         except GeneratorExit:  # nobody listens any more; what is in flight is kept all the same
             self.drain()
-            while work and (finished := self._next()) is not None:
+            while work and (finished := self._next(work)) is not None:
                 self._taken(finished, queue, work)
             raise
         yield from (_cut_off(step) for step in work.values())
@@ -156,18 +166,21 @@ class Batch:
         try:
             if changed:
                 self._lock_file.change(changed)
-        except StorageError as error:
+        except Exception as error:  # noqa: BLE001 - raised again once nothing is in flight
             self._problem = self._problem or error
             self.drain()
         ended = [one.ended for one in finished]
         if self._stopping.is_set():
             ended += [Ended(step.name, Result.NOT_SENT) for step in queue.drop()]
         for one in ended:
-            del work[one.name]
+            work.pop(one.name, None)
         return ended
 
-    def _next(self) -> list[Finished] | None:
-        """What has ended since the last time, once there is something; ``None`` if time is up."""
+    def _next(self, work: dict[str, Step]) -> list[Finished] | None:
+        """What has ended since the last time, once there is something; ``None`` if time is up.
+
+        Of what has crashed there is nothing but the error; it is taken out of ``work``.
+        """
         wait = None if self._deadline is None else max(0.0, self._deadline - self._clock())
         finished: list[Finished] = []
         while not finished or not self._events.empty():
@@ -175,8 +188,10 @@ class Batch:
                 event = self._events.get(timeout=wait)
             except Empty:
                 return None
-            if isinstance(event, BaseException):
-                raise event
+            if isinstance(event, _Crash):
+                self._problem = self._problem or event.error
+                work.pop(event.name or "", None)
+                break
             finished += event
             if not event:  # a stop
                 break
@@ -199,17 +214,24 @@ class Batch:
         threading.Thread(target=self._watched, args=(work,), daemon=True).start()
 
     def _watched(self, work: Callable[[], None]) -> None:
-        """Do ``work``; whoever iterates gets what nobody has foreseen."""
-        try:
+        with self._at_work(None):
             work()
+
+    @contextmanager
+    def _at_work(self, name: str | None) -> Iterator[None]:
+        """Stop at what nobody has foreseen, which whoever iterates gets; ``name`` is at work."""
+        try:
+            yield
         except BaseException as error:  # noqa: BLE001 - raised again there
-            self._events.put(error)
+            self._stopping.set()
+            self._events.put(_Crash(error, name))
 
     def _export_all(self, queue: Queue) -> None:
         while not self._stopping.is_set() and (step := queue.export()):
-            finished = self._finishing.export(step)
-            self._judge(finished.ended)
-            self._events.put([finished])
+            with self._at_work(step.name):
+                finished = self._finishing.export(step)
+                self._judge(finished.ended)
+                self._events.put([finished])
 
     def _draw_all(self, queue: Queue, route: Route, line: Line) -> None:
         """Draw what may go by ``route``; a picture is chosen only once it may start."""
@@ -223,7 +245,8 @@ class Batch:
             try:
                 if step is None:
                     return
-                self._draw(queue, route, step, pace)
+                with self._at_work(step.name):
+                    self._draw(queue, route, step, pace)
             finally:
                 pace.close()
 

@@ -1294,19 +1294,62 @@ def test_what_nobody_has_foreseen_reaches_whoever_iterates(world, where):
     assert caught.value is bug
 
 
-def test_what_was_finished_before_something_unforeseen_is_in_the_lock(world):
-    made = threading.Event()
+@pytest.mark.parametrize("where", ["turn", "paint", "drawn", "export", "write"])
+def test_something_unforeseen_stops_the_sending_and_loses_nothing_in_flight(world, where):
+    bug = UnforeseenError()
+    in_flight = threading.Barrier(3)
+    is_first = iter([True])
 
-    def fail(_lane: int) -> None:
-        made.wait(SECONDS)
-        raise UnforeseenError
+    def fail(*_: object) -> None:
+        in_flight.wait(SECONDS)
+        threading.Timer(0.1, world.release.set).start()
+        raise bug
 
-    world.todo = {"1": fail, "2": world.hang}
-    world.watch = lambda _: made.set()
-    with pytest.raises(UnforeseenError):
-        world.run(draws(3), concurrency=3)
+    def hang(*_: object) -> None:
+        in_flight.wait(SECONDS)
+        world.hang()
 
-    assert world.written.keys() == {"0"}
+    def drawn(step: Step, request: str, outcome: Outcome) -> Finished:
+        return fail() if step.name == "0" else World.drawn(world, step, request, outcome)
+
+    world.todo = {"1": hang, "2": hang}
+    steps, lost = draws(9), {"0"}
+    if where == "turn":
+        steps = [draw("1"), draw("2"), draw("0", "two"), draw("3", "two")]
+        world.pace(0, "two").turn, lost = fail, set()
+    elif where == "paint":
+        world.todo["0"] = fail
+    elif where == "drawn":
+        world.drawn = drawn
+    elif where == "export":
+        steps, lost = [*steps[1:], export("a")], {"a"}
+        world.exports["a"] = fail
+    else:
+        world.lock_fails, lost = lambda _: next(is_first, False) and fail(), set()
+    with pytest.raises(UnforeseenError) as caught:
+        world.run(steps, concurrency=3 if where != "export" else 2, exporters=1)
+
+    assert caught.value is bug
+    assert names(world.ended) == sorted({step.name for step in steps} - lost)
+    made = {one.name for one in world.ended if one.result is Result.MADE}
+    assert {"1", "2"} <= made == world.written.keys()
+    assert set(world.results.values()) <= {"made", "not_sent"}
+
+
+def test_of_several_things_that_nobody_has_foreseen_the_first_is_raised(world):
+    both = threading.Barrier(2)
+    first, second = UnforeseenError(), UnforeseenError()
+
+    def fail(error: Exception, seconds: float) -> None:
+        both.wait(SECONDS)
+        time.sleep(seconds)
+        raise error
+
+    world.todo = {"0": lambda _: fail(second, 0.1), "1": lambda _: fail(first, 0)}
+    with pytest.raises(UnforeseenError) as caught:
+        world.run(draws(2))
+
+    assert caught.value is first
 
 
 ENDS = {
