@@ -1,7 +1,7 @@
 """``mai generate``: pictures from a prompt."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -27,6 +27,9 @@ from mai_cli.commands.options import (
 )
 from mai_cli.errors import ExitCode, MaiError
 from mai_cli.parts import Parts
+
+if TYPE_CHECKING:
+    from mai_cli.models.outcome import Outcome
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -247,6 +250,7 @@ def generate(
     mai generate "a red fox" -d mai-image-26 -d mai-image-26-flash
     mai generate "a red fox" --offline
     """
+    from mai_cli.models.outcome import standing
     from mai_cli.models.recipe import parse_recipe
     from mai_cli.models.request import parse_params
     from mai_cli.services.dry_run import plan
@@ -311,13 +315,16 @@ def generate(
         show_plan(parts.output, plan(order))
         return
     codes = []
+    seen: list[Outcome] = []  # of one picture
     outcomes = parts.watch(parts.generation.run(order), len(requests))
     try:
         with parts.stops.listening():
             screen = parts.preview()
             for outcome in outcomes:
+                seen.append(outcome)
                 if not outcome.asked_again:
-                    codes.append(outcome.exit_code)
+                    codes.append(standing(seen).exit_code)
+                    seen.clear()
                 show_outcome(parts.output, outcome, to_stdout=outputs.to_stdout)
                 if screen:
                     show_preview(parts.output, screen, outcome)
@@ -325,5 +332,5 @@ def generate(
                     parts.open(outcome)
     except MaiError as error:
         parts.output.error(error)
-        codes.append(error.exit_code)
+        codes.append(standing(seen).exit_code if seen else error.exit_code)
     raise typer.Exit(ExitCode.of_all(codes))

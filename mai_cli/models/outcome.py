@@ -1,5 +1,6 @@
 """What became of one picture of a run."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from mai_cli.models.record import Record
 class Outcome:
     """The record, where the picture is if there is one, what went wrong, and what to know.
 
-    ``asked_again`` tells of an answer that was lost and that another outcome stands in for.
+    ``asked_again`` tells of an answer that was lost, and after which the same was asked for again.
     """
 
     record: Record
@@ -39,3 +40,11 @@ class Outcome:
     def exit_code(self) -> ExitCode:
         """What this picture alone would make of the run."""
         return self.error.exit_code if self.error else ExitCode.OK
+
+
+def standing(outcomes: Sequence[Outcome]) -> Outcome:
+    """The one of all ``outcomes`` of a picture that counts.
+
+    Only a picture makes up for an answer that was lost, which may be billed.
+    """
+    return outcomes[-1] if outcomes[-1].path else outcomes[0]

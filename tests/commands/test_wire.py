@@ -246,6 +246,23 @@ def test_retry_lost_gives_up_in_the_end(mai, foundry):
     assert len(foundry.received) == 3
 
 
+@pytest.mark.parametrize(
+    ("then", "args", "sent"),
+    [
+        ([error(503, "x", "down", Retry_After="0")] * 5, [], 6),
+        ([error(400, "BadRequest", "no")], [], 2),
+        ([], ["--max-cost", "0.05"], 1),
+    ],
+)
+def test_what_may_be_billed_is_told_whatever_becomes_of_it_when_asked_again(
+    mai, foundry, then, args, sent
+):
+    foundry.will(LOST, *then)
+
+    assert mai("generate", "x", "--retry-lost", *args).code == 8
+    assert len(foundry.received) == sent
+
+
 def test_a_picture_that_came_whole_is_kept_though_the_answer_was_torn(mai, foundry, history):
     foundry.will(replace(WHOLE, torn=len(WHOLE.body) - 3))
     result = mai("generate", "x")

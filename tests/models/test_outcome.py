@@ -14,7 +14,7 @@ from mai_cli.errors import (
     UnknownError,
 )
 from mai_cli.models.catalogue import find
-from mai_cli.models.outcome import Outcome
+from mai_cli.models.outcome import Outcome, standing
 from mai_cli.models.record import Record
 from mai_cli.models.request import ImageRequest
 from mai_cli.models.size import Size
@@ -58,3 +58,16 @@ def test_without_a_picture_only_what_may_have_been_drawn_may_have_cost_something
     error: MaiError, cost
 ):
     assert Outcome(RECORD, error=error).cost_usd == cost
+
+
+LOST = Outcome(RECORD, error=UnknownError("m", code="lost_answer"), asked_again=True)
+MADE = Outcome(replace(RECORD, status="ok"), Path("a.png"))
+REFUSED = Outcome(RECORD, error=RefusedError("m", code="content_filter"))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "number"),
+    [([MADE], 0), ([REFUSED], 0), ([LOST, MADE], 1), ([LOST, REFUSED], 0), ([LOST, LOST], 0)],
+)
+def test_of_all_outcomes_of_a_picture_it_stands_or_else_what_was_lost_first(outcomes, number):
+    assert standing(outcomes) is outcomes[number]
