@@ -25,6 +25,7 @@ from mai_cli.models.batch import Action, Ended, Result, State, Step
 from mai_cli.models.endpoint import Endpoint
 from mai_cli.models.lock import Lock
 from mai_cli.models.manifest import Asset
+from mai_cli.models.outcome import standing
 from mai_cli.models.request import ImageRequest
 from mai_cli.services.finishing import Finished, Finishing
 from mai_cli.services.generation import MAX_REFUSALS, Generation, Order
@@ -230,7 +231,7 @@ class Batch:
         while not self._stopping.is_set() and (step := queue.export()):
             with self._at_work(step.name):
                 finished = self._finishing.export(step)
-                self._judge(finished.ended)
+                self._judge(finished.ended.error)
                 self._events.put([finished])
 
     def _draw_all(self, queue: Queue, route: Route, line: Line) -> None:
@@ -264,8 +265,9 @@ class Batch:
 
     def _draw(self, queue: Queue, route: Route, step: Step, pace: Prepaid) -> None:
         """Draw one picture, and say what became of it."""
+        answer = None
         try:
-            finished = self._drawn(route, step, pace)
+            finished, answer = self._drawn(route, step, pace)
         except StoppedError:
             finished = Finished(Ended(step.name, Result.NOT_SENT))
         except BudgetError as error:
@@ -276,8 +278,8 @@ class Batch:
         is_free = finished.ended.cost_usd is not None  # else an earlier answer was lost
         if failure and is_free and self._is_left_to_others(queue, route, step, failure):
             return
-        self._count(finished.ended)
-        self._judge(finished.ended)
+        self._count(answer)
+        self._judge(answer or failure)
         self._events.put([finished])
 
     def _is_left_to_others(self, queue: Queue, route: Route, step: Step, failure: MaiError) -> bool:
@@ -299,7 +301,8 @@ class Batch:
             self._events.put([])
         return bool(others)
 
-    def _drawn(self, route: Route, step: Step, pace: Pace) -> Finished:
+    def _drawn(self, route: Route, step: Step, pace: Pace) -> tuple[Finished, MaiError | None]:
+        """What became of ``step``, and what was wrong with the last answer."""
         lane, asset, terms = self._lanes[route.lane], step.asset, self._terms
         if asset is None:
             raise ValueError("what left the manifest is not drawn")
@@ -325,10 +328,10 @@ class Batch:
         except MaiError:
             if not outcomes:
                 raise
-        finished = self._finishing.drawn(step, digest, outcomes[-1])
+        finished = self._finishing.drawn(step, digest, standing(outcomes))
         if len(outcomes) > 1:  # those whose answers were lost may be billed too
-            return replace(finished, ended=replace(finished.ended, cost_usd=None))
-        return finished
+            finished = replace(finished, ended=replace(finished.ended, cost_usd=None))
+        return finished, outcomes[-1].error
 
     def _strand(self, steps: Sequence[Step], error: MaiError) -> None:
         """Nothing can be drawn there any more, because of ``error``."""
@@ -347,20 +350,19 @@ class Batch:
         with self._guard:
             self._refusals = 0
 
-    def _count(self, ended: Ended) -> None:
+    def _count(self, answer: MaiError | None) -> None:
         """Count refusals in a row; what was never sent is no answer."""
-        if ended.record is None or ended.error is None:
-            return
-        with self._guard:
-            self._refusals = self._refusals + 1 if ended.error.code == "content_filter" else 0
+        if answer:
+            with self._guard:
+                self._refusals = self._refusals + 1 if answer.code == "content_filter" else 0
 
-    def _judge(self, ended: Ended) -> None:
+    def _judge(self, failure: MaiError | None) -> None:
         """Stop where going on would do harm, or where the first failure ends it."""
-        if ended.error is None or self._stopping.is_set():
+        if failure is None or self._stopping.is_set():
             return
-        if self._refusals >= MAX_REFUSALS or ended.error.code == "resource_blocked":
+        if self._refusals >= MAX_REFUSALS or failure.code == "resource_blocked":
             self._tell("Nothing more is sent: going on could lock the resource for days.")
-        elif ended.error.code in _HALTING:
+        elif failure.code in _HALTING:
             self._tell("Nothing more is sent, since what comes could not be kept.")
         elif self._terms.fail_fast:
             self._tell("Nothing more is sent, as --fail-fast says.")

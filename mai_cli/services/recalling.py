@@ -55,7 +55,8 @@ class Recalling:
             key = self._key(state)
             if key[1] not in digests or state.get("offline") is not self._offline:
                 continue
-            lost.pop(key, None)  # what was asked for again is settled
+            if state.get("master"):  # also one that is gone: what was asked for again came
+                lost.pop(key, None)
             if picture:
                 drawn[key] = picture
             elif state.get("status") in ("sent", "unknown") and not self._offline:

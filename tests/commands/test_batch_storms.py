@@ -114,12 +114,12 @@ def fate(faults: Faults, prompt: str, first: int = 1) -> Fate:
 
 
 def fate_with_retry_lost(faults: Faults, prompt: str) -> Fate:
-    """The same for one that is asked for again after a loss."""
-    result, last = "unknown", 0
-    for _ in range(MAX_LOST):
+    """The same for one that is asked for again after a loss, which only a picture makes up for."""
+    first, last = result, _ = fate(faults, prompt)
+    for _ in range(MAX_LOST - 1):
         if result == "unknown":
             result, last = fate(faults, prompt, last + 1)
-    return result, last
+    return (result if result == "made" else first), last
 
 
 class Campaign:

@@ -771,6 +771,63 @@ def test_what_was_lost_stays_unknown_where_it_is_not_asked_for_again(world):
     assert (ended.result, ended.error, ended.cost_usd) == (Result.UNKNOWN, LOST, None)
 
 
+@pytest.mark.parametrize("last", [FILTERED, DOWN, QUOTA_ENDED, DENIED, LOST])
+def test_what_was_lost_stays_unknown_where_no_picture_came_of_asking_again(two, last):
+    two.again = {"0"}
+    answers = [LOST, last]
+    made = []
+
+    def answer(_lane: int) -> MaiError | None:
+        if len(answers) == 1:
+            two.again.clear()
+        return answers.pop(0)
+
+    def outcome(name: str, request: ImageRequest, error: MaiError | None) -> Outcome:
+        made.append(World.outcome(two, name, request, error))
+        return made[-1]
+
+    two.outcome = outcome
+    two.todo["0"] = answer
+    (ended,) = two.run(draws(1, "one", "one"))
+
+    assert (ended.result, ended.error, ended.cost_usd) == (Result.UNKNOWN, LOST, None)
+    assert ended.record == made[0].record.to_json()
+    assert len(two.sent) == 2
+
+
+def test_a_blocked_resource_stops_it_also_where_it_is_met_after_a_loss(world):
+    world.again = {"0"}
+    answers = [LOST, BLOCKED]
+
+    def answer(_lane: int) -> MaiError | None:
+        if len(answers) == 1:
+            world.again.clear()
+        return answers.pop(0)
+
+    world.todo["0"] = answer
+    world.run(draws(3), concurrency=1)
+
+    assert world.results == of(Result.UNKNOWN, 0) | of(Result.NOT_SENT, 1, 2)
+    assert world.told == [DANGER]
+
+
+def test_a_refusal_counts_also_where_it_is_met_after_a_loss(world):
+    answers = [LOST, FILTERED]
+
+    def answer(_lane: int) -> MaiError | None:
+        if len(answers) == 1:
+            world.again.clear()
+        return answers.pop(0)
+
+    world.again = {"0"}
+    world.todo = {f"{number}": FILTERED for number in range(9)} | {"0": answer}
+    world.run(draws(9), concurrency=1)
+
+    assert world.results == (
+        of(Result.UNKNOWN, 0) | of(Result.REFUSED, *range(1, 5)) | of(Result.NOT_SENT, *range(5, 9))
+    )
+
+
 def test_an_asset_is_in_the_lock_on_disk_before_it_is_told(world):
     seen = []
     world.watch = lambda ended: seen.append(ended.name in world.written)

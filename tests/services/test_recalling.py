@@ -128,10 +128,18 @@ def test_what_surely_has_no_picture_is_neither_drawn_nor_lost(machine, status):
     assert machine.look(HERO) == Known()
 
 
-@pytest.mark.parametrize("status", ["refused", "failed"])
-def test_what_was_lost_and_asked_for_again_is_settled(machine, status):
-    machine.append("unknown")
+@pytest.mark.parametrize("status", ["refused", "failed", "removed"])
+def test_what_was_lost_is_settled_by_nothing_that_has_no_picture(machine, status):
+    lost = machine.append("unknown")
     machine.append(status)
+
+    assert machine.look(HERO) == Known(lost={HERO: lost})
+
+
+def test_what_was_lost_is_settled_by_a_later_picture_that_was_removed(machine):
+    machine.append("unknown")
+    record = Record.from_json(machine.append("ok"))
+    machine.history.append(replace(record, status="removed"))
 
     assert machine.look(HERO) == Known()
 
