@@ -238,7 +238,7 @@ def batch(
     selection = Selection(only or [], Shard.parse(shard) if shard else None)
     selection.check_prune(prune=prune, is_file=manifest != "-")
     wishes = Wishes(
-        offline=parts.settings.offline,
+        offline=work.settings.offline,
         retry_lost=retry_lost,
         prune=prune,
         forced=forced_by(names or [], assets, force=force),

@@ -158,7 +158,7 @@ class Parts:
         from mai_cli.parts.drawing import Drawing, budget
 
         drawing = Drawing(self, self.access)
-        limits = budget(self, None, lambda: False)
+        limits = budget(self, self.settings, None, lambda: False)
         return drawing.generation(limits, self.output.note, self.stops.held)
 
     def batch(self, profiles: Sequence[str]) -> "BatchParts":

@@ -53,15 +53,18 @@ class BatchParts:
             self._silence = os.urandom(16).hex()
             parts.output.commands([f"::stop-commands::{self._silence}"])
 
-    @property
-    def _settings(self) -> "Settings":
-        return self._accesses[0].settings
+    @cached_property
+    def settings(self) -> "Settings":
+        """What holds for the run as a whole."""
+        from mai_cli.services.settings import combine
+
+        return combine([access.settings for access in self._accesses])
 
     @property
     def _history(self) -> "History":
         from mai_cli.stores.history import History
 
-        return History(self._settings.history)
+        return History(self.settings.history)
 
     @cached_property
     def _drawings(self) -> list[Drawing]:
@@ -86,10 +89,10 @@ class BatchParts:
             mistakes,
             allow_outside=allow_outside,
             read_prompt=lambda path: read_prompt(str(path), None),
-            private=self._settings.private,
+            private=self.settings.private,
         )
         if mistakes:
-            gallery = self._settings.gallery
+            gallery = self.settings.gallery
             refuse(manifest, assets, mistakes, ordering=self.ordering, gallery=gallery)
         return assets
 
@@ -129,7 +132,7 @@ class BatchParts:
         recalling = Recalling(
             self._history,
             str(_identity_of(manifest)),
-            offline=self._settings.offline,
+            offline=self.settings.offline,
             is_file=Path.is_file,
         )
         return prepare(
@@ -141,7 +144,7 @@ class BatchParts:
             lock_file=self.lock_file(manifest, selection.shard),
             digest=digests,
             look=recalling.look,
-            gallery=self._settings.gallery,
+            gallery=self.settings.gallery,
         )
 
     def seconds(self, plan: "BatchPlan") -> float | None:
@@ -151,7 +154,7 @@ class BatchParts:
         draws = [step.deployments for step in plan.steps if step.deployments]
         try:
             paces = [drawing.pace for drawing in self._drawings]
-            return estimate(draws, paces, self._settings.concurrency)
+            return estimate(draws, paces, self.settings.concurrency)
         except MaiError:  # a plan needs no endpoint
             return None
 
@@ -258,7 +261,7 @@ class BatchParts:
             digest,
             lock=prepared.lock,
             digests=prepared.digests,
-            metadata=self._settings.metadata,
+            metadata=self.settings.metadata,
         )
         return Batch(
             lanes=lanes,
@@ -273,7 +276,7 @@ class BatchParts:
     def _lanes(self, max_images: int | None) -> "list[Lane]":
         from mai_cli.services.batching import Lane
 
-        limits = budget(self._parts, max_images, self._stopping.is_set)
+        limits = budget(self._parts, self.settings, max_images, self._stopping.is_set)
         return [
             Lane(
                 generation=drawing.generation(limits, self._parts.output.log),
@@ -291,7 +294,7 @@ class BatchParts:
         """What holds for every picture of this run."""
         from mai_cli.services.batching import Terms
 
-        settings, cores = self._settings, os.cpu_count() or 1
+        settings, cores = self.settings, os.cpu_count() or 1
         return Terms(
             manifest=str(_identity_of(manifest)),
             # Placeholders are drawn on this machine, which has no room for many at once.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mai_cli.adapters.foundry import Foundry
+    from mai_cli.models.settings import Settings
     from mai_cli.parts import Parts
     from mai_cli.parts.access import Access
     from mai_cli.services.budgeting import Budget
@@ -23,17 +24,19 @@ def sleep(seconds: float) -> bool:
     return False
 
 
-def budget(parts: "Parts", max_images: int | None, stopped: Callable[[], bool]) -> "Budget":
-    """The limits of this run, and of the day."""
+def budget(
+    parts: "Parts", settings: "Settings", max_images: int | None, stopped: Callable[[], bool]
+) -> "Budget":
+    """The limits of this run, and of the day, by ``settings``."""
     import os
 
     from mai_cli.services.budgeting import Budget
     from mai_cli.stores.ledger import Ledger
 
-    limit = parts.settings.max_cost_per_day
+    limit = settings.max_cost_per_day
     spending = parts.paths.state / "spending.json"
     return Budget(
-        max_cost=parts.settings.max_cost,
+        max_cost=settings.max_cost,
         max_images=max_images,
         max_cost_per_day=limit,
         ledger=Ledger(spending, durable=limit is not None),  # flushing takes longer than all else

@@ -1,6 +1,6 @@
 """Which settings hold: flag, environment, profile, project file, user file, default."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,36 @@ def resolve(outer: Sequence[Layer], files: Sequence[ConfigFile], defaults: Setti
     if profile is not None:
         _check_profile(profile, origins["profile"], files)
     return replace(defaults, **chosen, origins=origins, deployments=_deployments(files))
+
+
+def combine(profiles: Sequence[Settings]) -> Settings:
+    """The settings of a batch that ``profiles`` share: those of the first, the strictest of all.
+
+    Each draws with its own; this is what holds for the run as a whole. What was sent before is
+    looked up in one history, so that nothing is paid twice.
+
+    Raises:
+        ConfigError: They have different galleries, or different histories.
+    """
+    for name in ("gallery", "history"):
+        places = dict.fromkeys(str(getattr(settings, name)) for settings in profiles)
+        if len(places) > 1:
+            raise ConfigError(
+                f"The profiles of a batch must agree on the {name}: {' or '.join(places)}.",
+                code="bad_setting",
+                hint=f"Set {name} once, outside of the profiles.",
+            )
+    return replace(
+        profiles[0],
+        private=any(settings.private for settings in profiles),
+        metadata=all(settings.metadata for settings in profiles),
+        max_cost=_lowest(settings.max_cost for settings in profiles),
+        max_cost_per_day=_lowest(settings.max_cost_per_day for settings in profiles),
+    )
+
+
+def _lowest(limits: Iterable[float | None]) -> float | None:
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _lifts(limit: Any, origin: Origin, users_limit: Any, users_origin: Origin) -> bool:  # noqa: ANN401 - numbers, checked when read

@@ -74,6 +74,14 @@ def test_a_limit_that_is_too_low_for_one_picture_sends_none(batch, foundry, hist
     assert "cost        nothing" in result.err.splitlines()
 
 
+@pytest.mark.parametrize("key", ["max_cost", "max_cost_per_day"])
+def test_the_limit_of_any_profile_of_a_batch_holds(batch, config, foundry, history, key):
+    config(f"[profiles.a]\n{key} = 5\n[profiles.b]\n{key} = 0.001\n")
+    result = batch("-p", "a", "-p", "b", text=FOUR, MAI_PROFILE="gone")
+
+    assert (result.code, foundry.received, history()) == (9, [], {})
+
+
 def test_only_so_many_pictures_are_asked_for(batch, foundry):
     first = batch("--max-images", "3", text=FOUR)
     none = batch("--max-images", "0")

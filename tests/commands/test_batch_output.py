@@ -567,6 +567,25 @@ def test_a_profile_whose_quota_is_used_up_leaves_the_work_to_the_other(two, foun
     assert len(foundry.received) == counts["made"]
 
 
+def test_profiles_that_keep_their_history_apart_are_refused(batch, foundry, home):
+    home.mkdir()
+    (home / "config.toml").write_text('[profiles.a]\n[profiles.b]\nhistory = "b.jsonl"\n')
+    result = batch("-p", "a", "-p", "b", "--json", text=TWELVE)
+
+    assert (result.code, foundry.received) == (3, [])
+    assert result.objects[-1]["error"]["code"] == "bad_setting"
+    assert not (home / "b.jsonl").exists()
+
+
+def test_a_batch_is_private_if_any_of_its_profiles_is(batch, foundry, home, history):
+    home.mkdir()
+    (home / "config.toml").write_text("[profiles.a]\n[profiles.b]\nprivate = true\n")
+    result = batch("-p", "a", "-p", "b", text=manifest("fox"))
+
+    assert result.code == 0
+    assert [record["prompt"] for record in history().values()] == [None]
+
+
 def test_an_unknown_profile_is_named_before_anything_is_sent(two, foundry):
     result = two.both(foundry, "-p", "three")
 

@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from mai_cli.errors import ConfigError, MaiError, UsageError
 from mai_cli.models.keys import KEYS
 from mai_cli.models.settings import DEFAULT, ConfigFile, Origin, Settings
-from mai_cli.services.settings import environment, flags, resolve
+from mai_cli.services.settings import combine, environment, flags, resolve
 
 DEFAULTS = Settings(gallery=Path("/home/me/Pictures/mai"), history=Path("/home/me/history.jsonl"))
 SECRET = "key-0123456789abcdef"
@@ -496,3 +497,38 @@ def test_a_wrong_fact_of_a_deployment_is_named_even_where_it_is_hidden():
 
     assert caught.value.message == "The edits 'perhaps' must be true or false."
     assert caught.value.hint == "Change it in /etc/config.toml, line 2."
+
+
+A = replace(DEFAULTS, profile="a", offline=True)
+
+
+def test_one_profile_alone_is_as_it_is():
+    assert combine([A]) == A
+
+
+@pytest.mark.parametrize("name", ["gallery", "history"])
+def test_profiles_that_keep_what_they_make_apart_cannot_share_a_batch(name):
+    elsewhere = replace(A, profile=None, **{name: Path("/b")})
+    with pytest.raises(ConfigError) as caught:
+        combine([A, A, elsewhere])
+
+    assert caught.value.code == "bad_setting"
+    assert caught.value.message == (
+        f"The profiles of a batch must agree on the {name}: {getattr(A, name)} or /b."
+    )
+    assert caught.value.hint == f"Set {name} once, outside of the profiles."
+
+
+@pytest.mark.parametrize(
+    ("values", "combined"),
+    [
+        ([{}, {"private": True}], {"private": True}),
+        ([{"private": True}, {}], {"private": True}),
+        ([{}, {"metadata": False}], {"metadata": False}),
+        ([{"max_cost": 3.0}, {"max_cost": 0.0}, {}], {"max_cost": 0.0}),
+        ([{}, {"max_cost_per_day": 2.0}], {"max_cost_per_day": 2.0}),
+        ([{}, {"profile": "b", "concurrency": 2, "rpm": 1.0}], {}),
+    ],
+)
+def test_of_profiles_that_share_a_batch_the_strictest_holds(values, combined):
+    assert combine([replace(A, **facts) for facts in values]) == replace(A, **combined)
