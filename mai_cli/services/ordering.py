@@ -20,7 +20,7 @@ class Wanted:
     """An asset with the digests of its request, for all profiles that could draw it.
 
     Profiles that call the same deployment make the same request. ``deployments`` has one for each
-    profile; ``cost_usd`` is an estimate.
+    profile; ``cost_usd`` is an estimate for the dearest, ``None`` if any is unknown.
     """
 
     asset: Asset
@@ -69,8 +69,7 @@ class Ordering:
                 digests = tuple(dict.fromkeys(request.digest for request in requests))
                 names = tuple(request.deployment for request in requests)
                 deployments = self._deployments.setdefault(names, names)
-                cost = requests[0].estimated_cost
-                wanted.append(Wanted(asset, digests, deployments, cost))
+                wanted.append(Wanted(asset, digests, deployments, _dearest(requests)))
         return wanted
 
     def see_references(self, name: str, assets: Sequence[Asset]) -> None:
@@ -145,6 +144,12 @@ def _check_sizes(asset: Asset, requests: Sequence[ImageRequest]) -> None:
             raise UsageError(
                 f"The output {output.path} {error}.", code="bad_output", hint="Ask for less."
             ) from None
+
+
+def _dearest(requests: Sequence[ImageRequest]) -> float | None:
+    costs = [request.estimated_cost for request in requests]
+    known = [cost for cost in costs if cost is not None]
+    return max(known) if len(known) == len(costs) else None
 
 
 def _mistake(asset: Asset, error: UsageError) -> Mistake:

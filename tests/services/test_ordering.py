@@ -96,7 +96,7 @@ def test_everything_that_an_asset_says_is_asked_for(shelf):
     )
 
 
-def test_each_profile_asks_its_own_deployment_and_the_first_tells_the_cost(shelf):
+def test_each_profile_asks_its_own_deployment_and_the_dearest_tells_the_cost(shelf):
     ordering = shelf.ordering(THERE, HERE, THERE)
     (wanted,) = ordering.want([hero()], [])
     first, second = request_of("mai-image-25"), request_of()
@@ -105,21 +105,27 @@ def test_each_profile_asks_its_own_deployment_and_the_first_tells_the_cost(shelf
         hero(),
         (first.digest, second.digest),
         ("mai-image-25", "mai-image-26", "mai-image-25"),
-        first.estimated_cost,
+        max(first.estimated_cost, second.estimated_cost),
     )
     digests = [ordering.request(hero(), number).digest for number in range(3)]
     assert digests == [first.digest, second.digest, first.digest]
 
 
-def test_what_the_first_profile_costs_is_the_estimate(shelf):
-    own = replace(HERE, deployment=("my-own",))
-    known = request_of().estimated_cost
-    orders = [(HERE, own), (own, HERE)]
+@pytest.mark.parametrize(
+    ("deployments", "cost"),
+    [
+        (("mai-image-26-flash", "mai-image-26"), request_of().estimated_cost),
+        (("mai-image-26", "mai-image-26-flash"), request_of().estimated_cost),
+        (("mai-image-26", "own"), None),
+    ],
+)
+def test_an_asset_that_several_profiles_could_draw_costs_as_much_as_the_dearest(
+    shelf, deployments, cost
+):
+    settings = [replace(HERE, deployment=(name,)) for name in deployments]
+    (wanted,) = shelf.ordering(*settings).want([hero()], [])
 
-    costs = [shelf.ordering(*settings).want([hero()], []) for settings in orders]
-
-    assert [cost.cost_usd for (cost,) in costs] == [known, None]
-    assert known
+    assert wanted.cost_usd == cost
 
 
 def test_what_decides_on_a_picture_decides_on_its_digest(shelf):
