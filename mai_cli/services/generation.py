@@ -155,8 +155,9 @@ class Generation:
     def run(self, order: Order) -> Iterator[Outcome]:
         """Make the pictures of ``order`` one after the other, yielding each as soon as it is safe.
 
-        A picture that is refused does not keep the others from their chance, unless too many are
-        in a row or the resource is blocked; after any other failure nothing more is sent.
+        A picture that is refused does not keep the others from their chance, unless the filter
+        refuses too many in a row or the resource is blocked; after any other failure nothing more
+        is sent.
 
         Raises:
             UsageError: An output cannot be written; nothing was sent.
@@ -164,16 +165,20 @@ class Generation:
             ConfigError: The gallery or the history cannot be written; the request was not sent.
         """
         self._exporter.prepare(order.outputs.files)
-        refusals = 0
+        refusals, left = 0, len(order.requests)
         for request, number in zip(order.requests, order.numbers, strict=True):
             for outcome in self.one(order, request, number, self._pace(request.deployment)):
                 yield outcome
-            refusals = refusals + 1 if outcome.exit_code is ExitCode.REFUSED else 0
-            blocked = outcome.error is not None and outcome.error.code == "resource_blocked"
-            if blocked or refusals == MAX_REFUSALS:
+            left -= 1
+            code = outcome.error.code if outcome.error else ""
+            refusals = refusals + 1 if code == "content_filter" else 0
+            if left == 0:
+                return
+            if code == "resource_blocked" or refusals == MAX_REFUSALS:
                 self._tell("Nothing more is sent: going on could lock the resource for days.")
                 return
             if outcome.exit_code not in (ExitCode.OK, ExitCode.REFUSED):
+                self._tell(f"{left} more {'was' if left == 1 else 'were'} not asked for.")
                 return
 
     def one(

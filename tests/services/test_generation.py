@@ -32,6 +32,7 @@ DRAFTS = Target(Path("/drafts"), is_folder=True)
 FULL = OSError(28, "No space left on device")
 COST = 0.038962
 WORST_COST = 0.040457
+DANGER = "Nothing more is sent: going on could lock the resource for days."
 STEPS = ["reserve", "sign in", "open", "turn", "sent", "paint", "accepted", "keep", "ok", "settle"]
 
 
@@ -155,6 +156,44 @@ def test_nothing_more_is_sent_after_five_refusals_in_a_row(world, request_, todo
     assert len(list(world.run(*[request_] * len(todo)))) == sent
     warning = "Nothing more is sent: going on could lock the resource for days."
     assert world.told == [warning] * (sent < len(todo))
+
+
+@pytest.mark.parametrize("count", [5, 6])
+def test_after_five_refusals_by_the_filter_in_a_row_nothing_more_is_sent(world, request_, count):
+    world.todo = [refusal(), None, *(refusal() for _ in range(9))]
+
+    assert statuses(world.run(*[request_] * (2 + count))) == ["refused", "ok", *["refused"] * 5]
+    assert world.told == [DANGER] * (count - 5)
+
+
+def test_a_blocked_resource_is_told_only_if_something_was_left_to_send(world, request_):
+    for count, told in [(1, []), (2, [DANGER])]:
+        world.todo = [refusal("resource_blocked")]
+        list(world.run(*[request_] * count))
+
+        assert world.told == told
+
+
+def test_other_refusals_are_not_counted(world, request_):
+    world.todo = [refusal("bad_request") for _ in range(7)]
+
+    assert statuses(world.run(*[request_] * 7)) == ["refused"] * 7
+    assert world.told == []
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        (1, []),
+        (2, ["1 more was not asked for."]),
+        (4, ["3 more were not asked for."]),
+    ],
+)
+def test_how_many_were_not_asked_for_after_a_failure_is_told(world, request_, count, told):
+    world.todo = [lost()]
+
+    assert statuses(world.run(*[request_] * count)) == ["unknown"]
+    assert world.told == told
 
 
 def test_a_picture_that_had_to_be_rescued_is_told_and_is_the_last(world, request_):
