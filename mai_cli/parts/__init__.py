@@ -165,8 +165,13 @@ class Parts:
         """The parts of a batch that is drawn with ``profiles``."""
         from mai_cli.parts.batch import BatchParts
 
+        commands: list[str] = []
+        if self.is_on_github:
+            from mai_cli.terminal.github import unheard
+
+            commands = self._closing.enter_context(unheard(self.output))
         flags = [{**self._flags, "profile": profile} for profile in profiles or (None,)]
-        return BatchParts(self, [self._access_by(options) for options in flags])
+        return BatchParts(self, [self._access_by(options) for options in flags], commands)
 
     def _access_by(self, options: Mapping[str, object]) -> "Access":
         from mai_cli.parts.access import Access

@@ -40,18 +40,17 @@ _STOPPING = (
 
 
 class BatchParts:
-    """The parts of one run of ``mai batch``; one of ``accesses`` for each profile."""
+    """The parts of one run of ``mai batch``; one of ``accesses`` for each profile.
 
-    def __init__(self, parts: "Parts", accesses: "Sequence[Access]") -> None:
+    ``commands`` are those that GitHub Actions obeys once all is said.
+    """
+
+    def __init__(self, parts: "Parts", accesses: "Sequence[Access]", commands: list[str]) -> None:
         self._parts = parts
         self._accesses = accesses
+        self._commands = commands
         self._stopping = threading.Event()
-        self._silence = ""
         self._lock_files: dict[tuple[Path, Shard | None], LockFile] = {}
-        if parts.is_on_github:
-            # What servers and manifests say must not command the runner, which reads it all.
-            self._silence = os.urandom(16).hex()
-            parts.output.commands([f"::stop-commands::{self._silence}"])
 
     @cached_property
     def settings(self) -> "Settings":
@@ -357,7 +356,7 @@ class BatchParts:
     def _tell_github(self, annotations: Sequence[str], summary: str) -> None:
         from mai_cli.terminal.github import append_step_summary
 
-        self._parts.output.commands([f"::{self._silence}::", *annotations])
+        self._commands += annotations
         if (path := self._parts.step_summary) and (reason := append_step_summary(path, summary)):
             self._parts.output.note(f"The step summary could not be written: {reason}.")
 

@@ -3,9 +3,11 @@
 Source: https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
 """
 
+import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from mai_cli.models.batch import BatchPlan, Ended, Result, State, Step, Summary
@@ -17,7 +19,7 @@ from mai_cli.terminal.batch_showing import (
     spent,
     summary_counts,
 )
-from mai_cli.terminal.output import visible
+from mai_cli.terminal.output import Output, visible
 
 MAX_ANNOTATIONS = 50
 """Of a run; a job shows no more, however many its steps make."""
@@ -29,6 +31,21 @@ _MAX_CELL = 300  # characters of untrusted text
 _FAILED = (Result.REFUSED, Result.FAILED, Result.UNKNOWN)
 # What Markdown, its tables, mentions and formulas on GitHub, or HTML give a meaning to.
 _MEANINGFUL = re.compile(r"[\\`*_{}\[\]()<>#|~&!@$]")
+
+
+@contextmanager
+def unheard(output: Output) -> Iterator[list[str]]:
+    """Let no command be obeyed that is said meanwhile; those put into the list are, after it.
+
+    What servers and manifests say must not command the runner, which reads it all.
+    """
+    token = os.urandom(16).hex()
+    output.commands([f"::stop-commands::{token}"])
+    lines: list[str] = []
+    try:
+        yield lines
+    finally:
+        output.commands([f"::{token}::", *lines])
 
 
 def annotations(summary: Summary) -> list[str]:

@@ -494,6 +494,23 @@ def test_github_is_told_what_is_not_up_to_date(batch, tmp_path):
     assert "| a&#124;b | new |  |" in summary
 
 
+@pytest.mark.parametrize(
+    ("args", "text", "code"),
+    [
+        (["--dry-run"], ONE, 0),
+        ([], "[[assets]]\n::error::obey\n", 2),
+        (["-p", "gone"], ONE, 2),
+    ],
+)
+def test_github_listens_again_whatever_ends_it(batch, tmp_path, args, text, code):
+    result = batch(*args, text=text, **github(tmp_path))
+
+    silence, *said, voice = result.err.splitlines()
+    assert result.code == code
+    assert voice == f"::{silence.removeprefix('::stop-commands::')}::"
+    assert voice not in said
+
+
 def test_a_summary_of_github_that_cannot_be_written_is_said_once(batch, tmp_path):
     more = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "no" / "such")}
     result = batch(text=ONE, **more)

@@ -1,6 +1,7 @@
 import errno
 import os
 import re
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,9 @@ from mai_cli.terminal.github import (
     check_annotations,
     plan_summary,
     step_summary,
+    unheard,
 )
+from mai_cli.terminal.output import Output
 
 DECLINED = RefusedError("The filter declined it.", code="content_filter", hint="Change it.")
 REFUSED = Ended("fox", Result.REFUSED, error=DECLINED)
@@ -199,3 +202,26 @@ def test_a_page_is_added_to_what_other_steps_have_written(tmp_path):
 def test_a_page_that_cannot_be_added_is_no_failure(tmp_path):
     reason = append_step_summary(tmp_path / "no" / "summary.md", "## One\n\n")
     assert reason == os.strerror(errno.ENOENT)
+
+
+@pytest.mark.parametrize("error", [None, SystemExit(141), DECLINED])
+def test_what_is_said_meanwhile_is_not_obeyed_and_what_comes_last_is(capsys, error):
+    output = Output(quiet=True)
+    with suppress(SystemExit, RefusedError), unheard(output) as lines:
+        output.commands(["::add-mask::x"])
+        lines.append("::error::no")
+        if error:
+            raise error
+
+    silence, *said = capsys.readouterr().err.splitlines()
+    token = silence.removeprefix("::stop-commands::")
+    assert re.fullmatch("[0-9a-f]{32}", token)
+    assert said == ["::add-mask::x", f"::{token}::", "::error::no"]
+
+
+def test_nobody_can_guess_what_lets_commands_be_obeyed_again(capsys):
+    for _ in range(2):
+        with unheard(Output()):
+            pass
+
+    assert len(set(capsys.readouterr().err.splitlines())) == 4
