@@ -230,6 +230,7 @@ def batch(
     }
     parts.configure(flags, json=json, quiet=quiet, verbose=verbose, no_color=no_color)
     check_modes(check=check, dry_run=dry_run, adopt=adopt)
+    check_modes(dry_run=dry_run, adopt=adopt, junit=junit is not None)
     check_modes(adopt=adopt, force=force, prune=prune and adopt)
     work = parts.batch(profile or [])
     book = work.manifest(manifest, format_)
@@ -249,7 +250,7 @@ def batch(
             plan = replace(plan, seconds=work.seconds(plan))
         show_batch_plan(parts.output, plan, details=dry_run)
         if check:
-            work.report_check(plan)
+            work.report_check(plan, junit)
         is_stale = check and not plan.is_up_to_date
         raise typer.Exit(ExitCode.STALE if is_stale else ExitCode.OK)
     with work.alone(book, selection.shard):

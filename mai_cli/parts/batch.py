@@ -346,12 +346,17 @@ class BatchParts:
 
             write_junit(Path(junit), summary)
 
-    def report_check(self, plan: "BatchPlan") -> None:
-        """Tell GitHub Actions what is not up to date."""
+    def report_check(self, plan: "BatchPlan", junit: str | None) -> None:
+        """Tell other programs what is not up to date."""
         if self._parts.is_on_github:
             from mai_cli.terminal import github
 
             self._tell_github(github.check_annotations(plan), github.plan_summary(plan))
+        if junit:
+            from mai_cli.stores.junit import check_junit, write_check
+
+            check_junit(Path(junit))
+            write_check(Path(junit), plan)
 
     def _tell_github(self, annotations: Sequence[str], summary: str) -> None:
         from mai_cli.terminal.github import append_step_summary

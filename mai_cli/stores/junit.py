@@ -5,11 +5,12 @@ https://github.com/testmoapp/junitxml
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
 from mai_cli.errors import StorageError, UsageError
-from mai_cli.models.batch import Ended, Result, Summary
+from mai_cli.models.batch import BatchPlan, Ended, Result, State, Summary
 from mai_cli.stores import atomic
 
 _MARK, _HEAD_BYTES = b"<testsuites", 200
@@ -56,10 +57,24 @@ def write_junit(path: Path, summary: Summary) -> None:
     Raises:
         StorageError: It cannot be written; the older report is as before.
     """
+    _write(path, _report(summary))
+
+
+def write_check(path: Path, plan: BatchPlan) -> None:
+    """Write what is not up to date, as failures, to ``path``, in place of an older report.
+
+    Raises:
+        StorageError: It cannot be written; the older report is as before.
+    """
+    _write(path, _check_report(plan))
+
+
+def _write(path: Path, root: Element) -> None:
+    indent(root)
     try:
         atomic.make_folder(path.parent)
         with atomic.create(path, overwrite=True) as file:
-            _report(summary).write(file, encoding="utf-8", xml_declaration=True)
+            ElementTree(root).write(file, encoding="utf-8", xml_declaration=True)
             file.write(b"\n")
     except OSError as error:
         raise StorageError(
@@ -69,7 +84,7 @@ def write_junit(path: Path, summary: Summary) -> None:
         ) from None
 
 
-def _report(summary: Summary) -> "ElementTree[Element]":
+def _report(summary: Summary) -> Element:
     """One suite with a case for each asset that was not up to date before."""
     counts = {
         "tests": str(len(summary.ended)),
@@ -78,32 +93,51 @@ def _report(summary: Summary) -> "ElementTree[Element]":
         "skipped": str(sum(ended.result is Result.NOT_SENT for ended in summary.ended)),
         "time": f"{summary.seconds:.3f}",
     }
-    root = Element("testsuites", counts)
-    suite = SubElement(root, "testsuite", {"name": _text(summary.manifest), **counts})
-    _add_properties(suite, summary)
-    for ended in summary.ended:
-        _add_case(suite, summary.manifest, ended)
-    indent(root)
-    return ElementTree(root)
-
-
-def _add_properties(suite: Element, summary: Summary) -> None:
-    """What has no case."""
     facts = {
         "up_to_date": summary.counts[Result.UP_TO_DATE],
         "left_over": summary.left_over,
         "cost_usd": summary.cost_usd,
         "cost_is_whole": str(summary.cost_is_whole).lower(),
     }
+    root = Element("testsuites", counts)
+    suite = _add_suite(root, summary.manifest, counts, facts)
+    for ended in summary.ended:
+        _tell(_add_case(suite, summary.manifest, ended.name), ended)
+    return root
+
+
+def _check_report(plan: BatchPlan) -> Element:
+    """One suite with a case for each asset that is not up to date."""
+    stale = [step for step in plan.steps if step.state is not State.UP_TO_DATE]
+    counts = {"tests": str(len(stale)), "failures": str(len(stale)), "errors": "0", "skipped": "0"}
+    root = Element("testsuites", counts)
+    facts = {"up_to_date": plan.count(State.UP_TO_DATE)}
+    suite = _add_suite(root, plan.manifest, counts, facts)
+    for step in stale:
+        message = _text(": ".join(filter(None, (step.state.text, step.reason))))
+        case = _add_case(suite, plan.manifest, step.name)
+        SubElement(case, "failure", {"message": message, "type": str(step.state)}).text = message
+    return root
+
+
+def _add_suite(
+    root: Element, manifest: str, counts: dict[str, str], facts: Mapping[str, object]
+) -> Element:
+    """A suite; ``facts`` are what has no case."""
+    suite = SubElement(root, "testsuite", {"name": _text(manifest), **counts})
     properties = SubElement(suite, "properties")
     for name, value in facts.items():
         SubElement(properties, "property", {"name": name, "value": str(value)})
+    return suite
 
 
-def _add_case(suite: Element, manifest: str, ended: Ended) -> None:
+def _add_case(suite: Element, manifest: str, name: str) -> Element:
     # GitLab tells cases apart by their class and name, and shows the class as the suite.
-    name, class_name = _text(ended.name), _text(manifest)
-    case = SubElement(suite, "testcase", {"name": name, "classname": class_name})
+    return SubElement(suite, "testcase", {"name": _text(name), "classname": _text(manifest)})
+
+
+def _tell(case: Element, ended: Ended) -> None:
+    """What became of an asset."""
     error = ended.error
     message = _text(error.message if error else ended.result.text)
     if ended.result in _FAILED:

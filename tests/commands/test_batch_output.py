@@ -417,6 +417,15 @@ def test_a_report_for_junit(batch, foundry, tmp_path):
     assert cases["bee"][0].get("type") == "lost_answer"
 
 
+def test_a_report_of_a_check_for_junit(batch, tmp_path):
+    stale = batch("--check", "--junit", "mai.xml", text=ONE)
+    refused = batch("--check", "--junit", "assets.toml")
+
+    (case,) = ET.parse(tmp_path / "mai.xml").getroot().iter("testcase")
+    assert (stale.code, case.get("name"), case[0].tag) == (10, "ant", "failure")
+    assert (refused.code, (tmp_path / "assets.toml").read_text()) == (2, ONE)
+
+
 def test_an_older_report_is_replaced(batch, tmp_path):
     for names in (NAMES, NAMES[:1]):
         batch("--junit", "mai.xml", "--force", text=manifest(*names))

@@ -697,6 +697,8 @@ def test_a_dry_run_tells_how_long_it_takes_once_that_is_known(batch, made, tmp_p
         ["--adopt", "--force"],
         ["--adopt", "--force", "fox"],
         ["--adopt", "--prune"],
+        ["--junit", "mai.xml", "--dry-run"],
+        ["--junit", "mai.xml", "--adopt"],
         ["hero"],
         ["--shard", "4/3"],
         ["--shard", "x"],

@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from mai_cli.errors import BudgetError, RefusedError, StorageError, UnknownError, UsageError
-from mai_cli.models.batch import Ended, Result, Summary
-from mai_cli.stores.junit import check_junit, write_junit
+from mai_cli.models.batch import Action, BatchPlan, Ended, Result, State, Step, Summary
+from mai_cli.stores.junit import check_junit, write_check, write_junit
 
 DECLINED = RefusedError(
     'It shows <b>"1 & 2"</b>.',
@@ -64,6 +64,24 @@ Change the prompt.</failure>
 </testsuites>
 """
 
+CHECKED = """\
+<?xml version='1.0' encoding='utf-8'?>
+<testsuites tests="2" failures="2" errors="0" skipped="0">
+  <testsuite name="assets.toml" tests="2" failures="2" errors="0" skipped="0">
+    <properties>
+      <property name="up_to_date" value="1" />
+    </properties>
+    <testcase name="hero" classname="assets.toml">
+      <failure message="new" type="new">new</failure>
+    </testcase>
+    <testcase name="old" classname="assets.toml">
+      <failure message="left over: no longer in the manifest" type="left_over">\
+left over: no longer in the manifest</failure>
+    </testcase>
+  </testsuite>
+</testsuites>
+"""
+
 # No file may grow beyond 100 bytes.
 NO_ROOM = """
 import resource, signal, sys
@@ -106,6 +124,17 @@ def summary(*endings: Ended, manifest: str = "assets.toml") -> Summary:
     for ended in endings:
         summary.add(ended)
     return summary
+
+
+def test_a_report_of_a_check_has_a_case_for_each_asset_that_is_not_up_to_date(tmp_path):
+    steps = [
+        Step("hero", State.NEW, Action.DRAW),
+        Step("icon", State.UP_TO_DATE, Action.NONE),
+        Step("old", State.LEFT_OVER, Action.NONE, "no longer in the manifest"),
+    ]
+    write_check(tmp_path / "mai.xml", BatchPlan("assets.toml", steps))
+
+    assert (tmp_path / "mai.xml").read_text() == CHECKED
 
 
 def test_each_asset_that_was_not_up_to_date_is_a_case(tmp_path):
