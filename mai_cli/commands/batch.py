@@ -269,8 +269,6 @@ def batch(
         summary = Summary.of(prepared.plan, is_full=json or junit is not None)
         endings = work.endings(running, book, prepared, selection)
         failure = _watch(parts.output, summary, endings, running.drain)
-        if selection.is_whole:
-            work.forget(book, prepared)
         summary.end(failure, parts.stops.number, monotonic() - started)
         show_summary(parts.output, summary)
         work.report(summary, junit)

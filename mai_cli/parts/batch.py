@@ -181,12 +181,6 @@ class BatchParts:
             allow_outside=allow_outside,
         )
 
-    def forget(self, manifest: "Manifest", prepared: "Prepared") -> None:
-        """Drop what has left the manifest, after a run."""
-        from mai_cli.services.preparing import forget
-
-        forget(prepared, self.lock_file(manifest, None))
-
     @contextmanager
     def alone(self, manifest: "Manifest", shard: "Shard | None") -> Iterator[None]:
         """Be the only run on ``manifest``, or on this part of it.
@@ -310,17 +304,24 @@ class BatchParts:
     def endings(
         self, batch: "Batch", manifest: "Manifest", prepared: "Prepared", selection: "Selection"
     ) -> "Generator[Ended]":
-        """Carry out the plan, and show how far it is; Ctrl-C drains it, and then gives it up."""
+        """Carry out the plan, and show how far it is; Ctrl-C drains it, and then gives it up.
+
+        At last what has left the manifest is dropped from the lock.
+        """
+        from mai_cli.services.preparing import forget
 
         def drain() -> None:
             self._parts.output.note(_STOPPING)
             batch.drain()
 
-        self.lock_file(manifest, selection.shard).hold(prepared.lock_of(selection))
+        lock_file = self.lock_file(manifest, selection.shard)
+        lock_file.hold(prepared.lock_of(selection))
         _collect_often()
         running = closing(batch.run(prepared.plan.steps))
         with self._parts.stops.counted(drain, batch.abort), running as endings:
             yield from self._watched(endings, len(prepared.wanted))
+        if selection.is_whole:
+            forget(prepared, lock_file)
 
     def _watched(self, endings: "Iterable[Ended]", total: int) -> "Iterator[Ended]":
         """A bar for a person, else a line at times."""

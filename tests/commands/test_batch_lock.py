@@ -430,6 +430,23 @@ def test_where_no_lock_can_be_written_all_may_be_up_to_date(mai, tmp_path, read_
     assert (result.code, result.out) == (0, b""), result.err
 
 
+def test_where_what_is_gone_cannot_be_forgotten_the_run_is_told_all_the_same(
+    mai, tmp_path, read_only
+):
+    manifest = tmp_path / "site" / "assets.toml"
+    manifest.write_text(entry("fox") + entry("owl"))
+    mai("batch", "site/assets.toml", MAI_SIZE=SMALL)
+    manifest.write_text(entry("fox"))
+    (tmp_path / "site" / "out" / "owl.png").unlink()
+    read_only()
+    result = mai("batch", "site/assets.toml", "--json", "--junit", "mai.xml", MAI_SIZE=SMALL)
+
+    error, summary = result.objects
+    assert (result.code, error["error"]["code"]) == (7, "lock_failed")
+    assert (summary["exit_code"], summary["counts"]["up_to_date"]) == (7, 1)
+    assert (tmp_path / "mai.xml").exists()
+
+
 def test_a_job_with_nothing_to_do_leaves_no_fragment(batch, foundry, fragments, tmp_path):
     batch(text=SIX)
     for shard in ("1/2", "2/2"):
