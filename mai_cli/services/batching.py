@@ -375,7 +375,7 @@ def _idle(step: Step) -> Ended:
     """What became of an asset that nothing is done about."""
     if step.action is Action.HOLD:
         error = UnknownError(
-            f"{step.name} was {step.reason}; it may have been billed.",
+            f"{step.reason[:1].upper()}{step.reason[1:]}; it may have been billed.",
             code="lost_answer",
             hint="Look before you ask again, or add --retry-lost to ask again by itself.",
         )

@@ -312,7 +312,7 @@ def test_a_run_that_was_killed_is_simply_started_again(
     ) == [f"new         {name}: sent ..." for name in sorted(lost)]
     assert (new, counts) == ("new         dog", "3 new, 1 up to date.")
     assert (again.code, again.lines) == (11, [str(tmp_path / "dog.png")])
-    assert f"{lost[0]}: unknown: {lost[0]} was sent at " in again.err
+    assert f"{lost[0]}: unknown: Sent at " in again.err
     assert (retried.code, len(retried.lines)) == (0, 2)
     assert len(foundry.received) == 6
 

@@ -410,7 +410,7 @@ def test_what_nothing_is_done_about_comes_first_and_before_anything_is_sent(worl
     assert held == Ended("held", Result.UNKNOWN, error=held.error)
     assert (held.error.code, held.error.message) == (
         "lost_answer",
-        "held was sent at noon and never answered, id b7; it may have been billed.",
+        "Sent at noon and never answered, id b7; it may have been billed.",
     )
     assert real == Ended(
         "real", Result.NOT_SENT, notes=("real: it changed; --offline leaves it alone.",)
