@@ -30,6 +30,7 @@ from mai_cli.errors import ConfigError, MaiError, Retry, UnavailableError, Unkno
 from mai_cli.models.answer import Answer, Usage
 from mai_cli.models.endpoint import Endpoint
 from mai_cli.models.request import ImageRequest
+from mai_cli.models.stop import stopped_in_flight
 
 HEADERS = {
     "Accept": "application/json",
@@ -291,8 +292,7 @@ class Foundry:
 
     def _lost(self, exchange: Exchange, request_id: str | None) -> UnknownError:
         if exchange.was_stopped:
-            message = "Stopped while a request was in flight; it may still be billed."
-            return maybe_drawn("interrupted", message, request_id)
+            return stopped_in_flight(request_id)
         reason = "the connection broke before the whole answer came"
         if exchange.timed_out:
             reason = f"no whole answer came within {self._timeout_seconds:g} s"

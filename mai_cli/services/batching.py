@@ -27,6 +27,7 @@ from mai_cli.models.lock import Lock
 from mai_cli.models.manifest import Asset
 from mai_cli.models.outcome import standing
 from mai_cli.models.request import ImageRequest
+from mai_cli.models.stop import stopped_in_flight
 from mai_cli.services.finishing import Finished, Finishing
 from mai_cli.services.generation import MAX_REFUSALS, Generation, Order
 from mai_cli.services.lining import Line, Prepaid, Seat
@@ -389,9 +390,4 @@ def _cut_off(step: Step) -> Ended:
     """What became of an asset that was at work when time was up."""
     if step.action is Action.EXPORT:
         return Ended(step.name, Result.NOT_SENT)
-    error = UnknownError(
-        "Stopped while a request was in flight; it may still be billed.",
-        code="interrupted",
-        hint="Look before you ask again.",
-    )
-    return Ended(step.name, Result.UNKNOWN, cost_usd=None, error=error)
+    return Ended(step.name, Result.UNKNOWN, cost_usd=None, error=stopped_in_flight())

@@ -13,7 +13,8 @@ from functools import partial
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
-from mai_cli.errors import BudgetError, ConfigError, StoppedError
+from mai_cli.errors import BudgetError, ConfigError
+from mai_cli.models.stop import stopped_before
 
 _MICROS = 1_000_000
 _LARGEST_USD = 1e9  # in the ledger; nobody spends more in a day
@@ -132,7 +133,7 @@ class Budget:
         """Wait until one of these reservations is settled."""
         while ids <= self._open.keys():
             if self._stopped():
-                raise StoppedError("Stopped. Nothing was drawn.", code="stopped")
+                raise stopped_before()
             self._settled.wait(_SLICE_SECONDS)
 
     def _lack(self, hold: "_Hold", who: str) -> "_Lack | None":

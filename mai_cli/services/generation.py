@@ -13,15 +13,14 @@ from mai_cli.errors import (
     ExitCode,
     MaiError,
     Retry,
-    StoppedError,
     StorageError,
-    UnknownError,
 )
 from mai_cli.models.answer import Answer, Kept
 from mai_cli.models.endpoint import Endpoint
 from mai_cli.models.outcome import Outcome
 from mai_cli.models.record import Master, Record
 from mai_cli.models.request import ImageRequest
+from mai_cli.models.stop import stopped_before, stopped_in_flight
 from mai_cli.services.announcing import Announcing, History
 from mai_cli.services.exporting import Exported, Exporting
 from mai_cli.services.outputs import Targets
@@ -346,13 +345,7 @@ def _export_error(failures: Sequence[str], master: Path) -> StorageError | None:
 
 def _stopped(attempts: Attempts) -> MaiError:
     """The error of a request that was cut short from this side."""
-    if attempts.maybe_drawn:
-        return UnknownError(
-            "Stopped while a request was in flight; it may still be billed.",
-            code="interrupted",
-            hint="Look before you ask again.",
-        )
-    return StoppedError("Stopped. Nothing was drawn.", code="stopped")
+    return stopped_in_flight() if attempts.maybe_drawn else stopped_before()
 
 
 def _cost(request: ImageRequest, answer: Answer, *, offline: bool) -> float | None:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from mai_cli.errors import StoppedError
+from mai_cli.models.stop import stopped_before
 from mai_cli.services.retrying import Pace, Slot
 
 FRESH_SECONDS = 0.5
@@ -112,7 +112,7 @@ class Prepaid:
         if self._is_unused or self._stopping.is_set():
             self.close()
         if self._stopping.is_set():
-            raise StoppedError("Stopped. Nothing was drawn.", code="stopped")
+            raise stopped_before()
         self._seat = self._line.again(self._seat, patience_seconds)
         return self._seat
 

@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from mai_cli.errors import Retry, StoppedError, UnavailableError
+from mai_cli.errors import Retry, UnavailableError
 from mai_cli.models.pace import Gate, Ticket
+from mai_cli.models.stop import stopped_before
 
 _WORTH_TELLING_SECONDS = 5.0
 _SLICE_SECONDS = 0.1  # how long a stop may go unnoticed while a request of this process has to end
@@ -174,7 +175,7 @@ class Pace:
 
     def _raise_if_stopped(self, seconds: float) -> None:
         if self._wait(seconds):
-            raise StoppedError("Stopped. Nothing was drawn.", code="stopped")
+            raise stopped_before()
 
 
 class NoPace:
@@ -193,7 +194,7 @@ class NoPace:
             StoppedError: The run is being stopped.
         """
         if self._wait(0):
-            raise StoppedError("Stopped. Nothing was drawn.", code="stopped")
+            raise stopped_before()
         return self
 
     def accepted(self, seconds: float) -> None:
