@@ -310,7 +310,7 @@ def test_what_could_cost_more_than_a_limit_is_not_sent(mai, foundry, home, histo
 
     assert (result.code, foundry.received) == (9, [])
     (told,) = result.objects
-    limit = "max_cost_per_day" if way == "day" else "--max-cost"
+    limit = "max_cost_per_day" if way == "day" else "max_cost"
     assert told == {
         "schema": "mai/error/1",
         "error": {
@@ -330,7 +330,7 @@ def test_a_limit_lets_through_what_fits(mai, foundry, history):
 
     assert (result.code, len(foundry.received), len(result.lines)) == (11, 2, 2)
     assert [record["status"] for record in history().values()] == ["ok", "ok"]
-    assert "The picture could cost $0.040417, but of --max-cost $0.10 only " in result.err
+    assert "The picture could cost $0.040417, but of max_cost $0.10 only " in result.err
 
 
 def test_a_picture_that_was_refused_leaves_its_money_for_the_next(mai, foundry, history):

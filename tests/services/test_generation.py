@@ -337,7 +337,8 @@ def test_a_lost_answer_is_asked_for_again_three_times_in_all_where_that_is_told(
         ("id-1", "unknown", "id-0", True),
         ("id-2", "unknown", "id-1", False),
     ]
-    assert world.told == ["The answer was lost; asking again, as --retry-lost says."] * 2
+    again = "The answer was lost; asking again, as --retry-lost says."
+    assert world.told == [again, again, "1 more was not asked for."]
     assert [(record.id, record.status) for record in world.records] == [
         (f"id-{number}", status) for number in range(3) for status in ("sent", "unknown")
     ]
