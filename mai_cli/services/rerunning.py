@@ -46,18 +46,19 @@ class Asked:
         try:
             fields = dict(record["request"])
             width, height = fields.pop("width", None), fields.pop("height", None)
+            json.dumps(fields, ensure_ascii=False, allow_nan=False).encode()  # all can be sent
             size = "auto" if fields.pop("auto_aspect_ratio", False) else None
             return cls(
                 record=record,
-                prompt=record["prompt"],
+                prompt=_text(record["prompt"]),
                 size=f"{width}x{height}" if width and height else size,
-                profile=None if is_elsewhere else record.get("profile"),
+                profile=None if is_elsewhere else _text(record.get("profile")),
                 deployments=() if is_elsewhere else [str(record["deployment"])],
-                model=None if is_elsewhere else record["model"],
-                background=fields.pop("background", None),
+                model=None if is_elsewhere else _text(record["model"]),
+                background=_text(fields.pop("background", None)),
                 web_grounding=bool(fields.pop("web_grounding", False)),
                 params=fields,
-                images=[(image["path"], image["sha256"]) for image in record["images"]],
+                images=[_image(image) for image in record["images"]],
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             raise UsageError(
@@ -139,6 +140,29 @@ class Asked:
             for name, (before, after) in pairs.items()
             if before != after
         ]
+
+
+def _text(value: object) -> str | None:
+    """``value``, which may be missing.
+
+    Raises:
+        TypeError: It is no text.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    raise TypeError(value)
+
+
+def _image(image: Mapping[str, object]) -> tuple[str, str]:
+    """Path and digest of a reference.
+
+    Raises:
+        TypeError: They are no texts.
+    """
+    match image:
+        case {"path": str(path), "sha256": str(sha256)}:
+            return path, sha256
+    raise TypeError(image)
 
 
 def _place(endpoint: object) -> str:

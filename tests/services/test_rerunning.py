@@ -83,7 +83,30 @@ def test_a_record_that_lacks_what_is_needed_is_told(key):
 @given(odd=ODD_STATES)
 def test_a_record_of_any_shape_is_understood_or_told(odd):
     with suppress(UsageError):
-        Asked.of(odd, is_elsewhere=False)
+        again = Asked.of(odd, is_elsewhere=False)
+        texts = [again.prompt, again.profile, again.model, again.background]
+        texts += [text for image in again.images for text in image]
+        assert all(text is None or isinstance(text, str) for text in texts)
+
+
+@pytest.mark.parametrize("key", ["prompt", "profile", "model", "background", "path", "sha256"])
+def test_a_text_of_a_record_that_is_none_is_told(key):
+    image = {"path": "/a.png", "sha256": "aa"}
+    odd = {
+        "background": {"request": {"background": ["opaque"]}},
+        "path": {"images": [image | {"path": 7}]},
+        "sha256": {"images": [image | {"sha256": None}]},
+    }.get(key, {key: ["x"]})
+    with pytest.raises(UsageError) as caught:
+        asked(**odd)
+    assert caught.value.message == "The record b7c41f09e2aa cannot be understood."
+
+
+@pytest.mark.parametrize("odd", [float("inf"), "\ud800", [{"\udfff": 1}]])
+def test_a_parameter_that_cannot_be_sent_is_told(odd):
+    with pytest.raises(UsageError) as caught:
+        asked(request={"style": odd})
+    assert caught.value.code == "no_record"
 
 
 def test_a_record_is_not_changed_by_being_read():
