@@ -13,6 +13,9 @@ MAX_ENVELOPE_BYTES = 1 << 20
 MAX_PICTURE_BYTES = 64 << 20
 """A 2048x2048 picture of pure noise is 17 MB; models draw up to 4,194,304 pixels."""
 
+MAX_BYTES = 128 << 20
+"""Of the whole answer; the Base64 of the largest picture, with line breaks and some escapes."""
+
 _START = re.compile(rb'(?<!\\)"b64_json"\s*:\s*"')
 _SPACE = b" \t\r\n"
 _LONGEST_ESCAPE = len(r"\u002b")
@@ -34,6 +37,7 @@ class AnswerBody:
         self.had_picture = False
         self._is_padded = False  # after padding nothing may follow
         self.picture_bytes = 0
+        self._bytes = 0
 
     def feed(self, data: bytes) -> None:
         """Take the next piece.
@@ -41,6 +45,12 @@ class AnswerBody:
         Raises:
             BodyError: It is too large, or the picture is not Base64.
         """
+        self._bytes += len(data)
+        if self._bytes > MAX_BYTES:  # white space in a picture counts too
+            raise BodyError("it is larger than any answer")
+        self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
         if self._in_picture:
             self._feed_picture(data)
             return
@@ -84,7 +94,7 @@ class AnswerBody:
         if quote:
             self._in_picture = False
             self._envelope += quote
-            self.feed(rest)
+            self._feed(rest)
 
     def _decode(self, *, last: bool) -> None:
         """Decode what is complete of the Base64 at hand; all of it at the end of the text."""

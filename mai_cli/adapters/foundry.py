@@ -9,7 +9,7 @@ import io
 import json
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +26,7 @@ from mai_cli.adapters.exchange import Exchange
 from mai_cli.adapters.network import proxy_of
 from mai_cli.adapters.png import PngScan
 from mai_cli.adapters.refusals import error_of, maybe_drawn, parse_date
+from mai_cli.adapters.unpacking import unpacked
 from mai_cli.errors import ConfigError, MaiError, Retry, UnavailableError, UnknownError
 from mai_cli.models.answer import Answer, Usage
 from mai_cli.models.endpoint import Endpoint
@@ -41,6 +42,7 @@ CONNECT_SECONDS = 20
 MAX_ERROR_BYTES = 1 << 16
 MAX_KEYS_SHOWN = 200
 MAX_ID_SHOWN = 100
+MAX_TOKENS = 10_000_000  # prompts have up to 32,000, and pictures a few thousand
 _REQUEST_ID_HEADERS = ("apim-request-id", "x-ms-request-id", "x-request-id")
 
 
@@ -214,7 +216,7 @@ class Foundry:
         body = AnswerBody(take)
         broken: Exception | None = None
         try:
-            for piece in response.iter_bytes():
+            for piece in _pieces(response):
                 body.feed(piece)
                 if body.is_complete():
                     break  # not every server ends the connection where the answer ends
@@ -241,8 +243,8 @@ class Foundry:
     ) -> MaiError:
         """What an answer that is not a success means."""
         body = bytearray()
-        with suppress(httpx.RequestError):  # the status says enough
-            for piece in response.iter_bytes():
+        with suppress(httpx.RequestError, BodyError):  # the status says enough
+            for piece in _pieces(response):
                 body += piece[:MAX_ERROR_BYTES]
                 if len(body) >= MAX_ERROR_BYTES:
                     break
@@ -328,6 +330,11 @@ class Foundry:
         return UnavailableError(f"{reason}.", code="no_connection", hint=hint, retry=Retry.SOON)
 
 
+def _pieces(response: httpx.Response) -> Iterable[bytes]:
+    """The body as it comes; httpx would unpack what comes at once, however much that is."""
+    return unpacked(response.iter_raw(), response.headers.get("content-encoding", ""))
+
+
 def _form_text(value: object) -> str:
     """``value`` as a field of a form; the API reads numbers and switches in JSON's spelling.
 
@@ -393,7 +400,7 @@ def _usage(envelope: dict[str, object]) -> Usage | None:
 
 
 def _count(value: object) -> int | None:
-    """A count of tokens, if it is one."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    """A count of tokens, if it is one that can be."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_TOKENS:
         return None
     return value

@@ -244,4 +244,5 @@ class OfflineTransport(httpx.BaseTransport):
         """Answer ``request`` on this machine."""
         headers = {name.lower(): value for name, value in request.headers.items()}
         reply = answer(request.method, request.url.path, headers, request.read())
-        return httpx.Response(reply.status, headers=dict(reply.headers), content=reply.body)
+        body = httpx.ByteStream(reply.body)
+        return httpx.Response(reply.status, headers=dict(reply.headers), stream=body)

@@ -206,6 +206,15 @@ def test_a_picture_has_a_limit(monkeypatch):
     assert len(came) <= 1000
 
 
+def test_white_space_within_a_picture_has_a_limit_too(monkeypatch):
+    monkeypatch.setattr(answer_body, "MAX_BYTES", 1000)
+    taken = AnswerBody(len)
+    taken.feed(b'{"data":[{"b64_json":"QUJD')
+    with pytest.raises(BodyError, match="larger than any answer"):
+        for _ in range(100):
+            taken.feed(b"\r\n" * 10)
+
+
 @given(
     head=st.sampled_from([b"", b"{", b'{"b64_json":"', b'{"data":[{"b64_json":"QUJD']),
     middle=st.binary(max_size=60) | st.text(r'{}[]":,\/u0041b= ', max_size=60).map(str.encode),

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from mai_cli import __version__
+from mai_cli.adapters.foundry import MAX_TOKENS
 from mai_cli.errors import Retry, UnknownError
 from mai_cli.models.answer import Usage
 from tests.emulator import BUSY, KEY, REQUEST_ID, Answer, picture, png
@@ -83,6 +84,9 @@ def test_a_body_carries_the_fields_that_were_asked_for_and_no_more(client, found
         ({"usage": {"num_output_tokens": True}}, None),
         ({"usage": {"num_output_tokens": 1024.5}}, None),
         ({"usage": {"num_output_tokens": [1]}}, None),
+        ({"usage": {"num_output_tokens": MAX_TOKENS}}, Usage(output_tokens=MAX_TOKENS)),
+        ({"usage": {"num_output_tokens": MAX_TOKENS + 1}}, None),
+        ({"usage": {"num_output_tokens": 10**400, "num_input_text_tokens": 3}}, Usage(3)),
         ({"usage": {}}, None),
         ({"usage": "none", "inference_time_sec": 3}, None),
         ({}, None),

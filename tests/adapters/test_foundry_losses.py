@@ -115,7 +115,6 @@ def test_a_connection_that_ends_without_an_answer_is_a_lost_answer(client, found
         OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{",
         OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{",
         OK + b"X: " + b"x" * 200_000 + b"\r\n\r\n",
-        OK + b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope",
     ],
 )
 def test_an_answer_that_is_not_http_is_a_lost_answer(connect, serve, answer):
