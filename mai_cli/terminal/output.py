@@ -40,8 +40,11 @@ class Output:
         self._turn = threading.RLock()  # a signal may speak up in the middle of a line
 
     def path(self, path: Path | str) -> None:
-        """A result: the path of a file, as it is."""
-        self._result(os.fsencode(path) + b"\n")
+        """A result: the path of a file, as it is; for people, without what acts on a terminal."""
+        if is_terminal(sys.stdout):
+            self.text(str(path))
+        else:
+            self._result(os.fsencode(path) + b"\n")
 
     def text(self, text: str) -> None:
         """A result: a line for people."""

@@ -56,6 +56,23 @@ def test_a_path_goes_out_as_the_bytes_it_has(capfdbinary, name):
     assert capfdbinary.readouterr() == (name + b"\n" + name + b"\n", b"")
 
 
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        (b"/a b/\xc3\xbc.png", b"/a b/\xc3\xbc.png"),
+        (b"a\nb\x1b[2J\x08.png", rb"a\nb\x1b[2J\x08.png"),
+        ("\x9b2J\u202egnp".encode(), rb"\x9b2J\u202egnp"),
+        (b"\x9b2J.png", rb"\udc9b2J.png"),
+    ],
+)
+def test_a_path_on_a_terminal_does_not_act_on_it(monkeypatch, name, seen):
+    leader, follower = pty.openpty()
+    with os.fdopen(leader, "rb", buffering=0) as screen, os.fdopen(follower, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        Output().path(Path(os.fsdecode(name)))
+        assert screen.read(1000) == seen + b"\r\n"
+
+
 def test_a_path_is_never_wrapped(capfdbinary):
     Output(color=True).path("/x" * 2000)
     assert capfdbinary.readouterr().out == b"/x" * 2000 + b"\n"
