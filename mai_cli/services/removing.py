@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mai_cli.models.moment import moment_of
+from mai_cli.models.record import SCHEMA
+from mai_cli.models.record_status import RecordStatus
 from mai_cli.models.upkeep import Gone
 from mai_cli.services.outputs import is_within, real
 
@@ -43,15 +45,24 @@ class Wear:
     keep: int | None = None
 
     def chosen(self, states: Iterable[State]) -> Iterator[State]:
-        """Those of ``states``, the newest first, that go; favorites and unsettled ones stay."""
+        """Those of ``states``, the newest first, that go.
+
+        Favorites stay, and what is not settled or not understood, as by a later version.
+        """
         for number, state in enumerate(states):
             sent_at = moment_of(state)
             is_old = self.before is None or (sent_at is not None and sent_at < self.before)
             is_spare = self.keep is None or number >= self.keep
             tags = state.get("tags")
             is_favorite = isinstance(tags, list) and FAVORITE in tags
-            if is_old and is_spare and not is_favorite and state.get("status") not in UNSETTLED:
+            if is_old and is_spare and not is_favorite and _is_settled(state):
                 yield state
+
+
+def _is_settled(state: State) -> bool:
+    """Whether it is known what became of a record, and nothing more is to come."""
+    is_known = state.get("schema", SCHEMA) == SCHEMA and state.get("status") in tuple(RecordStatus)
+    return is_known and state.get("status") not in UNSETTLED
 
 
 class Removing:

@@ -274,6 +274,26 @@ def test_favorites_and_what_is_not_settled_stay(place):
     assert favorite.exists()
 
 
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"schema": "mai/record/2"},
+        {"schema": 2},
+        {"status": "queued"},
+        {"status": ["ok"]},
+        {"schema": "mai/record/2", "status": "sent", "master": None},
+    ],
+)
+def test_what_a_later_version_wrote_in_another_way_is_never_pruned(place, later):
+    path = place.add("a", **later)
+    place.add("b", mood="calm")
+    place.add("c")
+    del place.history.states["c"]["schema"]
+
+    assert place.prune(keep=0) == ["a"]
+    assert path.exists()
+
+
 def test_a_record_that_does_not_say_when_is_not_old(place):
     place.add("a", created_at="soon")
     assert place.prune(before=datetime(2100, 1, 1, tzinfo=UTC)) == ["a"]

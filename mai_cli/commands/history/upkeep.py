@@ -198,7 +198,8 @@ def prune(
 ) -> None:
     """Remove old pictures, and their records with them.
 
-    Favorites stay, and so does what was sent and is not settled. Exports are yours, and stay.
+    Favorites stay, and so does what was sent and is not settled, or what a newer version of mai
+    has written in another way. Exports are yours, and stay.
 
     mai history prune --older-than 90d --dry-run
     mai history prune --keep 1000
