@@ -1,6 +1,7 @@
 """One request for one picture, checked against what its model offers."""
 
 import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +20,8 @@ from mai_cli.models.reference import MAX_REFERENCES, Reference
 from mai_cli.models.size import Size
 
 BACKGROUNDS = ("transparent", "opaque")
+
+_UNSEEN = ("Cc", "Cf", "Zs", "Zl", "Zp")  # categories of characters that leave no mark
 
 OWN_OPTION = {
     "model": "--deployment",
@@ -57,7 +60,7 @@ class ImageRequest:
     params: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.prompt.strip():
+        if is_blank(self.prompt):
             raise UsageError(
                 "The prompt is empty.",
                 code="bad_prompt",
@@ -174,6 +177,11 @@ class ImageRequest:
             "images": [image.sha256 for image in self.images],
         }
         return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing of ``text`` can be seen: white space, control characters and the like."""
+    return all(unicodedata.category(character) in _UNSEEN for character in text)
 
 
 def parse_params(texts: Sequence[str]) -> dict[str, object]:

@@ -14,7 +14,7 @@ from mai_cli.models.filling import Value, as_text, is_name, names_in
 from mai_cli.models.keys import KEYS
 from mai_cli.models.mistakes import quoted
 from mai_cli.models.reference import MAX_REFERENCES
-from mai_cli.models.request import BACKGROUNDS, OWN_OPTION
+from mai_cli.models.request import BACKGROUNDS, OWN_OPTION, is_blank
 
 Read = Callable[[object], Any]
 
@@ -62,7 +62,7 @@ def name(value: object, ending: str = "") -> str:
 def prompt(value: object) -> str:
     """A text that is not empty."""
     found = text(value).strip()
-    if not found:
+    if is_blank(found):
         raise ValueError("is empty", "Say what to draw.")
     return found
 

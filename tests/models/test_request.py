@@ -72,7 +72,9 @@ def test_the_settings_are_the_body_without_deployment_and_prompt():
     assert not {"model", "prompt"} & asked.settings.keys()
 
 
-@pytest.mark.parametrize("prompt", ["", " ", "\n\t \u2003"])
+@pytest.mark.parametrize(
+    "prompt", ["", " ", "\n\t \u2003", "\0", "\x01\x9b", "\ufeff", " \u200b\u200d", "\U000e0041"]
+)
 def test_an_empty_prompt_is_refused(prompt):
     error = refused(prompt=prompt)
 
@@ -87,7 +89,8 @@ def test_a_prompt_that_is_not_utf8_is_refused(prompt):
 
 
 @pytest.mark.parametrize(
-    "prompt", ["雪の中の狐", "a\0b", "🦊\u200d", "line\nline\u2028line", "e\u0301"]
+    "prompt",
+    ["雪の中の狐", "a\0b", "🦊\u200d", "line\nline\u2028line", "e\u0301", "\U0001faff", "\ue000"],
 )
 def test_a_prompt_is_sent_as_it_is(prompt):
     assert request(prompt=prompt).body["prompt"] == prompt

@@ -326,6 +326,7 @@ def test_every_mistake_of_a_manifest_is_told_at_once():
             f"asset 1 ({'x' * 60}...): 'name' is longer than 200 characters.",
         ),
         ({"prompt": " \n"}, "asset 1 (fox): 'prompt' is empty. Say what to draw."),
+        ({"prompt": "\0\u200b"}, "asset 1 (fox): 'prompt' is empty. Say what to draw."),
         ({"prompt": None}, "asset 1 (fox): 'prompt' has no value. Give it one, or leave it out."),
         (
             {"prompt": "\ud800"},
