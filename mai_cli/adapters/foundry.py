@@ -43,6 +43,7 @@ MAX_ERROR_BYTES = 1 << 16
 MAX_KEYS_SHOWN = 200
 MAX_ID_SHOWN = 100
 MAX_TOKENS = 10_000_000  # prompts have up to 32,000, and pictures a few thousand
+_REDIRECTS = (301, 302, 303, 307, 308)
 _REQUEST_ID_HEADERS = ("apim-request-id", "x-ms-request-id", "x-request-id")
 
 
@@ -258,7 +259,7 @@ class Foundry:
 
     def _refuse_redirect(self, response: httpx.Response) -> None:
         """Stop at a redirect, before httpx looks where it leads."""
-        if response.is_redirect:
+        if response.status_code in _REDIRECTS:
             request = response.request
             self._log(f"{request.method} {request.url}: {response.status_code}, a redirect")
             raise ConfigError(

@@ -170,7 +170,8 @@ def _refused(refusal: Refusal) -> RefusedError:
             code="no_deployment",
             hint="Name one that exists with --deployment; a new one takes up to 5 minutes.",
         )
-    if refusal.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+    is_elsewhere = refusal.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+    if is_elsewhere or refusal.status < HTTPStatus.BAD_REQUEST:  # as "not modified", of a cache
         return RefusedError(
             f"The endpoint has no image API ({refusal.status}: {refusal.words}).",
             code="not_found",

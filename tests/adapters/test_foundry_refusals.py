@@ -63,6 +63,15 @@ def test_no_redirect_is_followed(connect, foundry, status, sign):
     assert elsewhere.received == []
 
 
+@pytest.mark.parametrize("status", [300, 304, 305, 306, 399])
+def test_what_is_neither_a_redirect_nor_an_answer_is_not_the_api(client, foundry, status):
+    foundry.will(Answer(status))
+    failure = client.fail()
+    assert isinstance(failure, RefusedError)
+    assert (failure.code, failure.retry) == ("not_found", Retry.NEVER)
+    assert f"The endpoint has no image API ({status}: " in failure.message
+
+
 @pytest.mark.parametrize(
     ("location", "name"),
     [
