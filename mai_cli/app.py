@@ -1,5 +1,6 @@
 """The command tree, and the one place where failures become messages and exit codes."""
 
+from itertools import takewhile
 from typing import Annotated, ClassVar, NoReturn
 
 import typer
@@ -18,6 +19,9 @@ COMMANDS = {
     "emulator": "Serve the MAI image API on this machine, to try things out.",
 }
 """Each with the first line of its help; its module is loaded when it is called."""
+
+
+_OUR_WORDS = {"a valid int range": "a whole number", "a valid float range": "a number"}
 
 
 class Commands(LazyGroup):
@@ -55,7 +59,7 @@ def mai(context: typer.Context, version: Version = False, _help: Help = False) -
 
 def main(argv: list[str]) -> NoReturn:
     """Run ``mai`` with ``argv`` and end the process with the exit code."""
-    with Parts(wants_json="--json" in argv) as parts:
+    with Parts(wants_json="--json" in takewhile(lambda word: word != "--", argv)) as parts:
         raise SystemExit(_run(argv, parts))
 
 
@@ -76,6 +80,8 @@ def _usage_error(error: typer.TyperException) -> MaiError:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "mai"
     message = error.format_message()
+    for theirs, ours in _OUR_WORDS.items():
+        message = message.replace(theirs, ours)
     hint = f"See '{path} --help'."
     if "unexpected extra argument" in message:
         if path == "mai generate":

@@ -182,7 +182,7 @@ def check(key: Key, raw: object, origin: Origin) -> object:
     except UsageError as error:
         raise blame(error, origin) from None
     except ValueError as error:
-        text = _shown(raw)
+        text = _shown(", ".join(raw) if isinstance(raw, tuple) else raw)
         # An address may carry a password before '@' or a key behind '?', or be a key by mistake.
         may_hide = key.name == "endpoint" and (set("@?") & set(text) or "." not in text)
         shown = "" if key.is_secret or may_hide else f" '{text}'"

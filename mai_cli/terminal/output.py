@@ -147,7 +147,8 @@ class Output:
             raise StorageError(
                 f"Standard output cannot be written: {error.strerror}.",
                 code="export_failed",
-                hint="Every picture that was made is safe in the gallery.",
+                hint="Make room there, or write to another place; a picture that was made is safe "
+                "in the gallery.",
             ) from None
 
 

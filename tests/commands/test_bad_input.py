@@ -49,6 +49,10 @@ WRONG = [
     (["generate", "x", "-o", "empty.txt/a.png"], 2, "cannot be written", "another place"),
     (["generate", "x", "-o", "a.png", "-o", "./a.png"], 2, "the same name", "Rename one."),
     (["generate", "x", "-o", "-", "-n", "2"], 2, "takes one picture", "hero.png"),
+    (["generate", "x", "-n", "x"], 2, "'x' is not a whole number.", "mai generate --help"),
+    (["generate", "x", "-n", "0"], 2, "0 is not in the range 1<=x<=1000.", "--help"),
+    (["generate", "\ufeff\u200b \x01"], 2, "The prompt is empty.", "Say what to draw"),
+    (["generate", "x", "-d", "\x1b"], 2, r"The deployment '\x1b' must be one line", "--deployment"),
     (["generate", "x", "--colour"], 2, "No such option: --colour", "mai generate --help"),
     (["generate", "x", "y"], 2, "unexpected extra argument", "mai generate --help"),
     (["genrate", "x"], 2, "No such command 'genrate'.", "mai --help"),
@@ -149,6 +153,13 @@ def test_a_picture_and_json_do_not_share_stdout(mai, foundry):
 
     assert "both want standard output" in failure["error"]["message"]
     assert foundry.received == []
+
+
+def test_what_stands_behind_two_dashes_asks_for_no_json(mai, foundry):
+    result = mai("generate", "--nope", "--", "--json")
+
+    assert (result.code, result.out, foundry.received) == (2, b"", [])
+    assert "No such option: --nope" in result.err
 
 
 def test_a_usage_mistake_is_json_too(mai):
