@@ -1,7 +1,10 @@
 """The text of ``config.toml`` and of a project's ``.mai.toml``: found and read, not understood."""
 
+import errno
 import os
+import threading
 from pathlib import Path
+from typing import BinaryIO
 
 from mai_cli.errors import ConfigError
 
@@ -9,6 +12,9 @@ PROJECT_NAME = ".mai.toml"
 MAX_BYTES = 1 << 16
 MAX_LINE = 4000
 """Characters; a name of many parts would keep the parser busy for long."""
+
+PIPE_SECONDS = 5.0
+"""How long somebody is waited for who writes into a pipe."""
 
 
 def read_text(path: Path) -> str:
@@ -18,7 +24,7 @@ def read_text(path: Path) -> str:
         ConfigError: It cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with _opened(path) as file:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise unreadable(f"{path} is larger than 64 KB.")
@@ -34,6 +40,27 @@ def read_text(path: Path) -> str:
     if max(map(len, text.split("\n"))) > MAX_LINE:
         raise unreadable(f"{path} has a line of more than {MAX_LINE} characters.")
     return text
+
+
+def _opened(path: Path) -> BinaryIO:
+    """The file at ``path``; a pipe too, but it is not waited for without end."""
+    if not path.is_fifo():
+        return path.open("rb")
+    results: list[int | OSError] = []
+
+    def wait() -> None:
+        try:
+            results.append(os.open(path, os.O_RDONLY))
+        except OSError as error:
+            results.append(error)
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    thread.join(PIPE_SECONDS)
+    result = results[0] if results else OSError(errno.ETIMEDOUT, "nobody writes into this pipe")
+    if isinstance(result, OSError):
+        raise result
+    return os.fdopen(result, "rb")
 
 
 def find_project(folder: Path) -> Path | None:

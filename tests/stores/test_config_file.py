@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mai_cli.errors import ConfigError
 from mai_cli.models.keys import DEPLOYMENT_KEYS, KEYS
 from mai_cli.models.settings import ConfigFile
-from mai_cli.stores import config_file
+from mai_cli.stores import config_file, config_text
 from mai_cli.stores.config_text import find_project
 
 SETTINGS = (
@@ -383,6 +383,16 @@ def test_a_pipe_is_read_as_shells_hand_it_in(tmp_path):
     writer.join()
 
     assert values == {"size": "1:1"}
+
+
+def test_a_pipe_that_nobody_writes_into_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(config_text, "PIPE_SECONDS", 0.05)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(ConfigError) as caught:
+        config_file.read(pipe)
+    with pipe.open("wb"):  # whoever still waits goes on
+        assert caught.value.message == f"{pipe} cannot be read: nobody writes into this pipe."
 
 
 @given(
