@@ -1,5 +1,6 @@
 """Where things live on this machine."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -36,16 +37,18 @@ def find_paths(environ: Mapping[str, str]) -> Paths:
             folder / "cache",
         )
     else:
-        paths = _of_user()
+        paths = _of_user(environ.get("HOME"))
     if config := environ.get("MAI_CONFIG"):
         # The keys stay: that file may lie in a repository.
         return paths._replace(config=expand_home(Path(config)).absolute())
     return paths
 
 
-def _of_user() -> Paths:
+def _of_user(home: str | None) -> Paths:
     import platformdirs  # noqa: PLC0415 - slow, and not needed with MAI_HOME
 
+    if home is not None and not home.startswith("/") and os.name != "nt":
+        raise _homeless()  # files would be at the root, or move with the current folder
     dirs = platformdirs.PlatformDirs("mai", appauthor=False)
     try:
         return Paths(
@@ -57,8 +60,12 @@ def _of_user() -> Paths:
             dirs.user_cache_path,
         )
     except RuntimeError:  # no HOME, and no such user on this machine
-        raise ConfigError(
-            "This user has no home folder.",
-            code="missing_setting",
-            hint="Set MAI_HOME to a folder for config, history and gallery.",
-        ) from None
+        raise _homeless() from None
+
+
+def _homeless() -> ConfigError:
+    return ConfigError(
+        "This user has no home folder.",
+        code="missing_setting",
+        hint="Set MAI_HOME to a folder for config, history and gallery.",
+    )

@@ -47,6 +47,19 @@ def test_without_variables_everything_is_in_the_users_folders(tmp_path, monkeypa
     assert "mai" in paths.state.parts
 
 
+@pytest.mark.parametrize("home", ["", "here", "./here", "~"])
+def test_a_home_that_is_no_place_is_refused(home, monkeypatch):
+    monkeypatch.setenv("HOME", home)
+    with pytest.raises(ConfigError) as caught:
+        find_paths({"HOME": home})
+    assert caught.value.code == "missing_setting"
+    assert "MAI_HOME" in caught.value.hint
+
+    assert find_paths({"HOME": home, "MAI_HOME": "/srv/mai"}).history == Path(
+        "/srv/mai/history.jsonl"
+    )
+
+
 def test_what_is_only_known_for_a_while_is_where_the_user_wants_it(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state of things"))
