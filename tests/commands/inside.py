@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping
@@ -12,7 +13,18 @@ from unittest.mock import patch
 from mai_cli.app import main
 from tests.conftest import Result
 
+ACTS_ON_A_TERMINAL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""None of these may be in what is said; a tab stands between cells."""
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def assert_calm(result: Result) -> None:
+    """See that nothing in what was said acts on a terminal."""
+    assert not ACTS_ON_A_TERMINAL.search(result.err)
+    assert not ACTS_ON_A_TERMINAL.search(result.out.decode(errors="surrogateescape"))
 
 
 def run_inside(env: Mapping[str, str], folder: Path, *args: str, stdin: bytes = b"") -> Result:
