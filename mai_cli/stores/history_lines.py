@@ -5,6 +5,7 @@ Lines that cannot be read are passed over: what a crash has torn spoils nothing 
 
 import heapq
 import json
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +24,15 @@ BLOCK_BYTES = 1 << 16
 
 _SEARCH_BYTES = 1 << 18
 _MARK = b"\xef\xbb\xbf"  # some editors put it first
-_DECODER = json.JSONDecoder(parse_constant=lambda _: None)  # NaN is no JSON
+
+
+def _finite(text: str) -> float | None:
+    """The number that ``text`` spells, unless it is too large to be written as JSON again."""
+    number = float(text)
+    return None if math.isinf(number) else number
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=lambda _: None)  # NaN is no JSON
 
 
 def to_line(value: object) -> bytes:

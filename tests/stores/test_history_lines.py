@@ -135,7 +135,7 @@ def test_what_is_no_record_is_none(line):
     assert state_of(line) is None
 
 
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-2.5E+400"])
 def test_a_number_that_json_does_not_have_is_not_known(number):
     line = f'{{"id":"x","cost_usd":{number},"a":[{number},1]}}'.encode()
     assert state_of(line) == {"id": "x", "cost_usd": None, "a": [None, 1]}
