@@ -220,6 +220,22 @@ def test_a_history_on_a_full_disk_keeps_the_picture_and_says_so(mai, foundry, sm
     assert len(lines) == 2
 
 
+@pytest.mark.parametrize("args", [["generate", "x"], ["batch", "m.txt"]], ids=lambda args: args[0])
+def test_a_history_on_a_full_disk_is_found_before_paying(mai, foundry, small_disk, tmp_path, args):
+    (tmp_path / "m.txt").write_text("a fox\n")
+    page = small_disk / "history.jsonl"
+    page.write_bytes(b"x" * 4095 + b"\n")
+    with contextlib.suppress(OSError), (small_disk / "rest").open("wb", buffering=0) as rest:
+        while True:
+            rest.write(bytes(4096))
+    result = mai(*args, MAI_HISTORY=str(page))
+
+    assert result.code == 3
+    assert "No space left on device. Nothing was sent." in result.err
+    assert foundry.received == []
+    assert page.read_bytes() == b"x" * 4095 + b"\n"
+
+
 def test_a_torn_line_neither_spoils_nor_blocks(mai, home):
     home.mkdir()
     (home / "history.jsonl").write_bytes(b'{"id":"a","status":"ok"}\n{"id":"b","sta')
