@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -36,7 +35,7 @@ def user(env, tmp_path):
 @pytest.fixture
 def read_only(home):
     """A home that holds a record and a picture, and takes nothing more."""
-    folders: list[Path] = []
+    folders = []
 
     def close() -> None:
         for path in (home, *home.rglob("*")):

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import MAI
-from tests.emulator import BUSY, KEY, Answer, Emulator, error
+from tests.emulator import BUSY, KEY, Answer, Emulator, error, png
 
 
 def on_terminal(
@@ -236,6 +236,29 @@ def test_a_latin_locale_changes_nothing(mai):
 
     assert result.code == 0
     assert result.objects[0]["prompt"] == "Zürich ☕"
+
+
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.parametrize("more", [{}, ASCII | {"PYTHONIOENCODING": "ascii:strict"}, ASCII])
+def test_names_that_no_encoding_has_are_names_in_any_locale(mai, tmp_path, foundry, history, more):
+    folder = os.fsencode(tmp_path) + b"/d\xff"
+    os.mkdir(folder)  # noqa: PTH102 - a name of bytes
+    for name, data in ((b"ref\xff.png", png(768, 768)), (b"m\xff.txt", "Zürich ☕\n".encode())):
+        Path(os.fsdecode(folder + b"/" + name)).write_bytes(data)
+    place = os.fsdecode(folder)
+    made = mai("generate", "x", "-i", f"{place}/ref\udcff.png", "-o", f"{place}/\udcfe.png", **more)
+    batch = mai("batch", f"{place}/m\udcff.txt", **more)
+    found = mai("history", "show", f"{place}/\udcfe.png", "--json", **more)
+    listed = mai("history", "list", MAI_GALLERY=f"{place}/gallery", **more)
+
+    assert [result.code for result in (made, batch, found, listed)] == [0, 0, 0, 0]
+    assert made.out == folder + b"/\xfe.png\n"
+    assert (len(foundry.received), len(history())) == (2, 2)
+    (record,) = found.objects
+    assert record["exports"][0]["path"] == f"{place}/\udcfe.png"
+    assert "Zürich ☕" in listed.lines[0]
 
 
 def test_no_proxy_gets_to_see_a_key_on_its_way_on_this_machine(run, env, foundry):
