@@ -7,13 +7,16 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from mai_cli.adapters.png import PngScan
+from tests.adapters.servers import length_of, read_head, serving
 from tests.chunks import without_texts
 from tests.conftest import MAI
 from tests.emulator import Answer, Emulator, error, picture, png
@@ -234,6 +237,40 @@ def test_a_history_on_a_full_disk_is_found_before_paying(mai, foundry, small_dis
     assert "No space left on device. Nothing was sent." in result.err
     assert foundry.received == []
     assert page.read_bytes() == b"x" * 4095 + b"\n"
+
+
+MEASURED = """
+import sys
+from pathlib import Path
+from mai_cli.__main__ import main
+sys.argv = ["mai", "generate", "x"]
+try:
+    main()
+finally:
+    print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0], file=sys.stderr)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
+@pytest.mark.parametrize(
+    ("start", "kind"), [(b'{"a":"', "no_picture"), (b'{"data":[{"b64_json":"', "bad_picture")]
+)
+def test_an_answer_of_200_megabytes_is_recorded_as_unknown(env, tmp_path, history, start, kind):
+    def talk(connection: socket.socket) -> None:
+        connection.recv(length_of(read_head(connection)))
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + start)
+        for _ in range(200):
+            connection.sendall(b"A" * (1 << 20))
+
+    with serving(talk) as port:
+        process = program(MEASURED, env | {"MAI_ENDPOINT": f"http://127.0.0.1:{port}"}, tmp_path)
+        _, err = process.communicate(timeout=60)
+    (record,) = history().values()
+
+    assert process.returncode == 8
+    assert (record["status"], record["error"]["code"]) == ("unknown", kind)
+    assert b"it may have been billed" in err
+    assert int(err.split()[-1]) < 64_000  # kilobytes
 
 
 def test_a_torn_line_neither_spoils_nor_blocks(mai, home):
