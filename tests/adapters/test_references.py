@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 import threading
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -341,6 +342,25 @@ def test_a_small_file_cannot_fill_the_memory(save):
     message, megabytes = done.stdout.splitlines()
     assert message.endswith("has 30000x30000 pixels, more than 50 million.")
     assert int(megabytes) < 20
+
+
+@pytest.mark.parametrize(
+    ("kind", "start"),
+    [(b"zTXt", b"Comment\0\0"), (b"iTXt", b"Comment\0\1\0\0\0"), (b"iCCP", b"profile\0\0")],
+)
+def test_a_text_or_profile_of_a_small_file_cannot_fill_the_memory(save, kind, start):
+    packer = zlib.compressobj(1)
+    filling = b"".join(packer.compress(bytes(1 << 20)) for _ in range(64)) + packer.flush()
+    bomb = save("bomb.png", png(64, 64, extra=chunk(kind, start + filling)))
+    tracemalloc.start()
+    try:
+        message = refused(bomb)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert message.startswith("is damaged (Decompressed data too large")
+    assert peak < 8 << 20
 
 
 def test_a_frame_cannot_be_larger_than_its_picture_says(save):
