@@ -250,6 +250,7 @@ def test_the_service_says_how_long_to_wait_in_seconds_or_by_a_date(text, seconds
 
 
 UNUSABLE = [None, "", " ", "soon", "-1", "-0.5", "nan", "inf", "-inf", "1e999", "12:00", "0x10"]
+UNUSABLE += ["9" * 10_000, "-" + "9" * 10_000, "\u00b2", "\x1b[2J", "3153600000 s"]
 UNUSABLE += ["Sun, 22 Nov 2026 25:61:61 GMT", "Sun, 22 Nov 99999 09:00:00 GMT", "5 s", "\x00"]
 
 

@@ -207,6 +207,19 @@ def test_a_wait_that_is_too_long_is_not_begun(mai, foundry, wait):
     assert len(foundry.received) == 1
 
 
+@pytest.mark.parametrize("wait", ["3153600000", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_a_wait_of_a_century_is_told_and_holds_for_a_day_at_most(mai, foundry, home, wait):
+    foundry.will(error(429, "RateLimitReached", "Too many.", Retry_After=wait))
+    results = [mai("generate", "x"), mai("generate", "x")]
+    (gate,) = (home / "state" / "pace").glob("*.json")
+    closed_until = json.loads(gate.read_text())["closed_until"]
+
+    assert [result.code for result in results] == [6, 6]
+    assert "it opens again in 86" in results[1].err
+    assert len(foundry.received) == 1
+    assert closed_until <= time.time() + 86_400
+
+
 def test_without_retry_after_it_waits_by_itself(mai, foundry):
     foundry.will(error(429, "RateLimitReached", "Too many."))
     result = mai("generate", "x")
