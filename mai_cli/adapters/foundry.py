@@ -27,8 +27,9 @@ from mai_cli.adapters.network import proxy_of
 from mai_cli.adapters.png import PngScan
 from mai_cli.adapters.refusals import error_of, maybe_drawn, parse_date
 from mai_cli.adapters.unpacking import unpacked
+from mai_cli.adapters.usage import read_usage
 from mai_cli.errors import ConfigError, MaiError, Retry, UnavailableError, UnknownError
-from mai_cli.models.answer import Answer, Usage
+from mai_cli.models.answer import Answer
 from mai_cli.models.endpoint import Endpoint
 from mai_cli.models.request import ImageRequest
 from mai_cli.models.stop import stopped_in_flight
@@ -42,7 +43,6 @@ CONNECT_SECONDS = 20
 MAX_ERROR_BYTES = 1 << 16
 MAX_KEYS_SHOWN = 200
 MAX_ID_SHOWN = 100
-MAX_TOKENS = 10_000_000  # prompts have up to 32,000, and pictures a few thousand
 _REDIRECTS = (301, 302, 303, 307, 308)
 _REQUEST_ID_HEADERS = ("apim-request-id", "x-ms-request-id", "x-request-id")
 
@@ -226,7 +226,7 @@ class Foundry:
             broken, envelope = error, {}
         picture = scan.finish()
         if picture is not None:
-            return Answer(picture, _usage(envelope), request_id)
+            return Answer(picture, read_usage(envelope), request_id)
         if exchange.was_cut or isinstance(broken, httpx.RequestError):
             raise self._lost(exchange, request_id)
         if broken is not None and not body.had_picture:
@@ -381,27 +381,3 @@ def _target(response: httpx.Response) -> str:
     except ValueError:
         host = None
     return host or "another address"
-
-
-def _usage(envelope: dict[str, object]) -> Usage | None:
-    """The tokens that were counted, from either place in which models have put them.
-
-    Source: ``usage`` in answers of MAI-Image-2.5 and newer; ``num_output_tokens`` at the top
-    level in those of MAI-Image-2.
-    """
-    counts = envelope.get("usage")
-    if not isinstance(counts, dict):
-        counts = envelope
-    usage = Usage(
-        input_text_tokens=_count(counts.get("num_input_text_tokens")),
-        input_image_tokens=_count(counts.get("num_input_image_tokens")),
-        output_tokens=_count(counts.get("num_output_tokens")),
-    )
-    return None if usage == Usage() else usage
-
-
-def _count(value: object) -> int | None:
-    """A count of tokens, if it is one that can be."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_TOKENS:
-        return None
-    return value

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from mai_cli import __version__
-from mai_cli.adapters.foundry import MAX_TOKENS
+from mai_cli.adapters.usage import MAX_TOKENS
 from mai_cli.errors import Retry, UnknownError
 from mai_cli.models.answer import Usage
 from tests.emulator import BUSY, KEY, REQUEST_ID, Answer, picture, png
