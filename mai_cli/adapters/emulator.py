@@ -37,6 +37,7 @@ MAX_BODY_BYTES = 300 << 20
 _WINDOW_SECONDS = 60.0
 _HANG_SECONDS = 3600.0
 _NO_REASON = "The request was failed on purpose."
+_POLL_SECONDS = 0.05  # so that it ends at once when it is told
 _FILTERED = (
     "content_safety_violation",
     "Response content blocked by label 'MultiSeverity_ViolenceScore'.",
@@ -98,7 +99,9 @@ class Emulator:
         self.url = f"http://{HOST}:{self._server.server_port}"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True
+        ).start()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -363,7 +363,7 @@ class Parts:
         try:
             open_file(path)
         except OSError as error:
-            self.output.note(f"{path} cannot be opened: {error.strerror}.")
+            self.output.note(f"It cannot be opened: {error.strerror}.")
             return False
         return True
 

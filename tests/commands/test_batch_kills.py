@@ -316,6 +316,7 @@ def killed_and_started_again(site: Site, kills: int, seed: int) -> None:
     check_paid(site)
 
 
+@pytest.mark.slow
 def test_a_batch_that_is_killed_again_and_again_ends_as_if_it_were_not(site, undisturbed):
     killed_and_started_again(site, 6, seed=1)
     check_whole(site, undisturbed)

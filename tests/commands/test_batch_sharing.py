@@ -158,6 +158,7 @@ def test_two_batches_and_a_loop_find_out_a_quota(machine, foundry, quota, says_w
     assert refused <= 0.3 * made
 
 
+@pytest.mark.slow
 def test_a_single_picture_gets_its_turn_while_a_batch_is_at_work(machine, foundry):
     foundry.latency = 0.1
     rpm = "900"

@@ -273,6 +273,7 @@ def campaign(run, env, foundry, home, tmp_path):
     return campaign
 
 
+@pytest.mark.slow
 def test_a_storm_is_weathered(campaign):
     runs = campaign(150, seed=5)
     in_the_calm(runs, in_the_storm(runs))

@@ -126,6 +126,7 @@ def set_up(run, bare, config, foundry, keyring, az, source) -> tuple[dict[str, s
     return env, KEY
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["environment", "file", "keyring", "entra"])
 def test_no_secret_leaves_by_any_command(
     run, bare, home, config, foundry, keyring, az, source, tmp_path

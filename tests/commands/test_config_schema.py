@@ -65,6 +65,7 @@ VALUES = {
 }
 
 
+@pytest.mark.slow
 def test_whatever_can_be_set_makes_a_file_that_the_schema_allows(run, bare, config):
     names = [key.name for key in KEYS if key.in_file]
     keys = [*names, *(f"profiles.work.{key}" for key in ("endpoint", "rpm", "preview"))]

@@ -37,6 +37,7 @@ VALUES = [
 ]
 
 
+@pytest.mark.slow
 def test_every_key_can_be_set_and_unset(run, bare, config):
     for key, text, value in VALUES:
         result = run(bare, "config", "set", key, text)

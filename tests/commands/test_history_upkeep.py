@@ -88,6 +88,7 @@ def test_help_is_shown_wherever_it_is_asked_for(upkeep, home, history, option, c
     assert history()[record(0)["id"]] == record(0)
 
 
+@pytest.mark.slow
 def test_a_tag_that_is_given_while_a_picture_is_drawn_stays(mai, env, foundry, home, tmp_path):
     foundry.latency = 5
     with subprocess.Popen(
@@ -722,6 +723,7 @@ def campaign(home: Path, env: dict[str, str], kills: int, number: int) -> None:
     assert pruned.kills > kills // 4
 
 
+@pytest.mark.slow
 def test_pruning_that_is_killed_leaves_the_old_or_the_new_history(bare, home):
     campaign(home, bare, 20, 80)
 

@@ -278,5 +278,5 @@ def test_where_there_is_no_viewer_the_picture_is_still_made(run, bare, masters, 
     done = run(bare | {"PATH": str(tmp_path)}, *DRAW[1:], "--open")
     assert done.code == 0
     assert done.out.decode() == f"{masters()[0]}\n"
-    assert done.err.splitlines()[-1].startswith("The picture cannot be opened: ")
+    assert done.err.splitlines()[-1].startswith("It cannot be opened: ")
     assert str(masters()[0]) not in done.err
