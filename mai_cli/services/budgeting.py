@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import partial
-from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 from mai_cli.errors import BudgetError, ConfigError
@@ -31,25 +30,11 @@ class Ledger(Protocol):
 
 
 class Reservation:
-    """The worst case of one request, set aside until it is settled.
-
-    As a context manager, it settles as unknown at the end what nobody has settled before.
-    """
+    """The worst case of one request, set aside until it is settled."""
 
     def __init__(self, settle: Callable[[float | None], None]) -> None:
         self._settle = settle
         self._is_open = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.settle(None)
 
     def settle(self, cost_usd: float | None) -> None:
         """Count what the request cost; later calls change nothing.
@@ -101,11 +86,10 @@ class Budget:
         with self._settled:
             return self._spent / _MICROS
 
-    def reserve(self, worst_cost: float | None, *, who: str = "The picture") -> Reservation:
+    def reserve(self, worst_cost: float | None) -> Reservation:
         """Set aside what a request can cost at most; ``None`` where that is not known.
 
         Waits for other requests of this run where what they give back could make room for it.
-        ``who`` is what a message calls the request.
 
         Raises:
             BudgetError: It does not fit; or there is a limit, and its price is not known.
@@ -114,14 +98,14 @@ class Budget:
         """
         if worst_cost is None and (self._max_cost is not None or self._max_per_day is not None):
             raise BudgetError(
-                f"{who} has no known price, so it cannot be kept within a limit.",
+                "The picture has no known price, so it cannot be kept within a limit.",
                 code="unknown_price",
                 hint="Set price_text_in, price_image_in and price_image_out "
                 "in [deployments.NAME] of the configuration, or no limit.",
             )
         hold = _Hold(self._new_id(), _micros(worst_cost or 0.0), is_free=worst_cost == 0)
         with self._settled:
-            while lack := self._lack(hold, who):
+            while lack := self._lack(hold):
                 if not self._open or lack.micros > sum(self._open.values()):
                     raise lack.error
                 self._wait_for_one_of(set(self._open))
@@ -136,18 +120,18 @@ class Budget:
                 raise stopped_before()
             self._settled.wait(_SLICE_SECONDS)
 
-    def _lack(self, hold: "_Hold", who: str) -> "_Lack | None":
+    def _lack(self, hold: "_Hold") -> "_Lack | None":
         """What keeps ``hold`` from being set aside; if nothing does, the ledger has it then."""
         if self._max_images is not None and self._images >= self._max_images:
-            return _Lack(0, _too_many(who, self._max_images))
+            return _Lack(0, _too_many(self._max_images))
         if self._max_cost is not None:
             left = self._max_cost - self._spent - sum(self._open.values())
             if hold.micros > left:
                 limit = f"max_cost {_dollars(self._max_cost)}"
-                return _Lack(hold.micros - left, _too_dear(who, hold, limit, left))
-        return self._lack_of_the_day(hold, who) if hold.micros else None
+                return _Lack(hold.micros - left, _too_dear(hold, limit, left))
+        return self._lack_of_the_day(hold) if hold.micros else None
 
-    def _lack_of_the_day(self, hold: "_Hold", who: str) -> "_Lack | None":
+    def _lack_of_the_day(self, hold: "_Hold") -> "_Lack | None":
         limit = self._max_per_day
 
         def reserve(data: object) -> tuple[object, int | None]:
@@ -172,7 +156,7 @@ class Budget:
         if left is None or limit is None:
             return None
         name = f"max_cost_per_day {_dollars(limit)}"
-        return _Lack(hold.micros - left, _too_dear(who, hold, name, left))
+        return _Lack(hold.micros - left, _too_dear(hold, name, left))
 
     def _settle(self, hold: "_Hold", cost_usd: float | None) -> None:
         micros = hold.micros if cost_usd is None else _micros(cost_usd)
@@ -294,17 +278,18 @@ def _dollars(micros: int) -> str:
     return f"${cents}{rest}"
 
 
-def _too_dear(who: str, hold: _Hold, limit: str, left: int) -> BudgetError:
+def _too_dear(hold: _Hold, limit: str, left: int) -> BudgetError:
     return BudgetError(
-        f"{who} could cost {_dollars(hold.micros)}, but of {limit} only {_dollars(left)} is left.",
+        f"The picture could cost {_dollars(hold.micros)}, "
+        f"but of {limit} only {_dollars(left)} is left.",
         code="over_budget",
         hint="Raise the limit, or ask for smaller or fewer pictures.",
     )
 
 
-def _too_many(who: str, most: int) -> BudgetError:
+def _too_many(most: int) -> BudgetError:
     return BudgetError(
-        f"{who} would be one more than --max-images {most}.",
+        f"The picture would be one more than --max-images {most}.",
         code="over_budget",
         hint="Raise the limit, or ask for fewer pictures.",
     )

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self, TypeVar
 
-from mai_cli.errors import UsageError
+from mai_cli.errors import StorageError, UsageError
 from mai_cli.models.recipe import Recipe
 from mai_cli.models.record import Export, Master, Record
 from mai_cli.services.outputs import Target
@@ -322,3 +322,10 @@ def side_by_side(works: Sequence[Callable[[], T]]) -> list[T | Exception]:
         thread.join()
     work()  # what nobody has taken, if there is anything
     return [results[number] for number in range(len(works))]
+
+
+def export_error(failures: Sequence[str], hint: str) -> StorageError | None:
+    """What to say of outputs that could not be written."""
+    if not failures:
+        return None
+    return StorageError(f"{'; '.join(failures)}.", code="export_failed", hint=hint)

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from os.path import normpath
 from pathlib import Path
 
-from mai_cli.errors import MaiError, StorageError
+from mai_cli.errors import MaiError
 from mai_cli.models.batch import Drawn, Ended, Result, Step
 from mai_cli.models.lock import UNFINISHED, LockedAsset, LockedOutput
 from mai_cli.models.manifest import Asset, AssetOutput
 from mai_cli.models.outcome import Outcome
 from mai_cli.models.record import Export, Record
 from mai_cli.services.announcing import History
-from mai_cli.services.exporting import Exported, Exporting
+from mai_cli.services.exporting import Exported, Exporting, export_error
 from mai_cli.services.outputs import Target, Targets
 from mai_cli.services.planning import Digests
 
@@ -99,14 +99,14 @@ class Finishing:
                 done, master, record, targets, None, overwrite=False, metadata=self._metadata
             )
             record = self._remembered(record, done)
-            error = _export_error(done.failures, f"The picture is safe at {master}")
+            error = export_error(done.failures, f"The picture is safe at {master}")
         except (OSError, ValueError) as problem:
             why = str(problem)
             if isinstance(problem, OSError):
                 why = f"cannot be read: {problem.strerror}"
             what = f"The master {master} {why}"
             hint = f"Draw it again with --force {step.name}; that is paid for."
-            return Finished(Ended(step.name, Result.FAILED, error=_export_error([what], hint)))
+            return Finished(Ended(step.name, Result.FAILED, error=export_error([what], hint)))
         except MaiError as problem:
             return Finished(Ended(step.name, Result.FAILED, error=problem))
         ended = Ended(
@@ -167,10 +167,3 @@ class Finishing:
             alt=step.asset.alt if step.asset else None,
             outputs={**there, **kept, **made},
         )
-
-
-def _export_error(failures: list[str], hint: str) -> StorageError | None:
-    """What to say of outputs that could not be written."""
-    if not failures:
-        return None
-    return StorageError(f"{'; '.join(failures)}.", code="export_failed", hint=hint)

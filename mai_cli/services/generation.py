@@ -22,7 +22,7 @@ from mai_cli.models.record import Master, Record
 from mai_cli.models.request import ImageRequest
 from mai_cli.models.stop import stopped_before, stopped_in_flight
 from mai_cli.services.announcing import Announcing, History
-from mai_cli.services.exporting import Exported, Exporting
+from mai_cli.services.exporting import Exported, Exporting, export_error
 from mai_cli.services.outputs import Targets
 from mai_cli.services.retrying import Attempts, Pace, Patience, ask
 
@@ -330,17 +330,8 @@ class Generation:
             for failure in done.failures:
                 self._tell(f"{failure}.")
         exported = replace(outcome, record=replace(outcome.record, exports=done.exports))
-        error = outcome.error or _export_error(done.failures, master)
+        error = outcome.error or export_error(done.failures, f"The picture is safe at {master}")
         return self._remember(exported, error, is_detail=True)
-
-
-def _export_error(failures: Sequence[str], master: Path) -> StorageError | None:
-    """What to say of outputs that could not be written."""
-    if not failures:
-        return None
-    return StorageError(
-        f"{'; '.join(failures)}.", code="export_failed", hint=f"The picture is safe at {master}"
-    )
 
 
 def _stopped(attempts: Attempts) -> MaiError:
