@@ -23,6 +23,7 @@ BLOCK_BYTES = 1 << 16
 """What is read at a time; more where a word is looked for, which is rare in most of it."""
 
 _SEARCH_BYTES = 1 << 18
+_FIRST_BYTES = 1 << 13  # doubled each time; what threads of a batch look for is near the end
 _MARK = b"\xef\xbb\xbf"  # some editors put it first
 
 
@@ -59,10 +60,10 @@ def lines_from_the_end(file: BinaryIO, is_meant: Meant | None = None) -> Iterato
     It is asked of many lines at once first, and must say yes to those if it does to one of them.
     """
     position = file.seek(0, os.SEEK_END)
-    most = _SEARCH_BYTES if is_meant else BLOCK_BYTES
+    most, size = _SEARCH_BYTES if is_meant else BLOCK_BYTES, _FIRST_BYTES
     ends: list[bytes] = []  # of the line that is not whole yet, the last piece first
     while position:
-        size = min(most, position)
+        size = min(2 * size, most, position)
         position -= size
         file.seek(position)
         block = file.read(size)
