@@ -11,6 +11,7 @@ from mai_cli.adapters.answer_body import BodyError
 PIECE_BYTES = 1 << 16
 MAX_LAYERS = 2
 
+_MEMBER = b"\x1f\x8b"  # begins each member of a gzip file
 _GZIP = zlib.MAX_WBITS | 16
 _WINDOWS = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": zlib.MAX_WBITS}
 
@@ -36,14 +37,17 @@ def _inflated(pieces: Iterable[bytes], window: int) -> Iterator[bytes]:
     inflate = None
     for piece in pieces:
         rest = piece
-        if rest and inflate is None:
-            inflate = zlib.decompressobj(_window(rest, window))
-        while rest and inflate:
+        while rest:
+            inflate = inflate or zlib.decompressobj(_window(rest, window))
             try:
                 yield inflate.decompress(rest, PIECE_BYTES)
             except zlib.error:
                 raise BodyError("it cannot be unpacked") from None
             rest = inflate.unconsumed_tail
+            if inflate.eof:
+                rest, inflate = inflate.unused_data, None
+                if not _MEMBER.startswith(rest[:2]):
+                    return  # what follows is no other member
     if inflate:
         yield inflate.flush()
 

@@ -1,6 +1,5 @@
 """``mai emulator``: the MAI image API on this machine, to try things out."""
 
-import math
 from typing import Annotated
 
 import typer
@@ -14,6 +13,8 @@ USUAL_PORT = 8765
 DEPLOYMENT = "mai-image-27"
 
 app = typer.Typer(add_completion=False)
+
+MAX_LATENCY_SECONDS = 3600
 
 
 @app.command(cls=HelpCommand, add_help_option=False)
@@ -57,9 +58,11 @@ def emulator(
     """
     from mai_cli.models.fault import parse_fault
 
-    if not math.isfinite(latency):
+    if not latency <= MAX_LATENCY_SECONDS:
         raise UsageError(
-            "--latency must be a number of seconds.", code="bad_option", hint="Write --latency 5."
+            f"--latency must be at most {MAX_LATENCY_SECONDS} seconds.",
+            code="bad_option",
+            hint="Write --latency 5.",
         )
     parts: Parts = context.obj
     faults = [parse_fault(text) for text in fail or []]

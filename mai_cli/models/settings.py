@@ -17,7 +17,7 @@ from mai_cli.models.size import DEFAULT_SIZE
 DEFAULT_SCOPE = "https://cognitiveservices.azure.com/.default"
 """Source: Microsoft's how-to for the MAI image models, "Authentication"."""
 
-_PRICE = "price_"
+PRICE = "price_"
 _PRICE_PARTS = ("text_in", "image_in", "image_out")
 
 
@@ -81,16 +81,21 @@ class Deployment:
         facts: dict[str, Any] = {
             name: value
             for name, value in self.values.items()
-            if name != "model" and not name.startswith(_PRICE)
+            if name != "model" and not name.startswith(PRICE)
         }
-        if any(name.startswith(_PRICE) for name in self.values):
+        if any(name.startswith(PRICE) for name in self.values):
             parts = {part: self._price(part, model.price) for part in _PRICE_PARTS}
             is_whole = None not in parts.values()
             facts["price"] = Price(**parts, read_on=None, source="settings") if is_whole else None
         return replace(model, **facts)
 
     def _price(self, part: str, known: Price | None) -> Any:  # noqa: ANN401 - checked when read
-        return self.values.get(_PRICE + part, getattr(known, part, None))
+        known_price = getattr(known, part, None)
+        price: Any = self.values.get(PRICE + part, known_price)
+        is_of_project = self.origins.get(PRICE + part, DEFAULT).kind == "project"
+        if is_of_project and known_price is not None:
+            return max(price, known_price)  # else a repository could lift the user's limits
+        return price
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,8 @@ def _deployments(settings: Settings) -> Sequence[str]:
     raise ConfigError(
         "No deployment is named.",
         code="missing_setting",
-        hint="Name one with --deployment or MAI_DEPLOYMENT; the Foundry portal lists them.",
+        hint="Name one: mai config set deployment NAME, or MAI_DEPLOYMENT. "
+        "The Foundry portal lists them.",
     )
 
 

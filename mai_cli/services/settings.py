@@ -10,6 +10,7 @@ from mai_cli.models.home import expand_home
 from mai_cli.models.keys import DEPLOYMENT_KEYS, KEYS, Key, did_you_mean
 from mai_cli.models.settings import (
     DEFAULT,
+    PRICE,
     ConfigFile,
     Deployment,
     Origin,
@@ -98,6 +99,7 @@ def combine(profiles: Sequence[Settings]) -> Settings:
         metadata=all(settings.metadata for settings in profiles),
         max_cost=_lowest(settings.max_cost for settings in profiles),
         max_cost_per_day=_lowest(settings.max_cost_per_day for settings in profiles),
+        concurrency=min(settings.concurrency for settings in profiles),
     )
 
 
@@ -148,7 +150,18 @@ def _deployments(files: Sequence[ConfigFile]) -> dict[str, Deployment]:
             above = found.get(name, Deployment())
             origins = {key.name: layer.origin(key) for key in keys}
             found[name] = Deployment({**read, **above.values}, {**origins, **above.origins})
+            found[name] = _with_dearest(found[name], Deployment(read, origins))
     return found
+
+
+def _with_dearest(deployment: Deployment, users: Deployment) -> Deployment:
+    """``deployment``, where no price of a project is below the user's, which could lift a limit."""
+    values, origins = dict(deployment.values), dict(deployment.origins)
+    for name, price in users.values.items():
+        is_lower = name.startswith(PRICE) and values[name] < price  # type: ignore[operator]
+        if is_lower and origins[name].kind == "project" and users.origins[name].kind == "user":
+            values[name], origins[name] = price, users.origins[name]
+    return Deployment(values, origins)
 
 
 def _check_profile(name: str, origin: Origin, files: Sequence[ConfigFile]) -> None:

@@ -210,7 +210,7 @@ def advice(summary: Summary) -> list[str]:
     if counts[Result.REFUSED]:
         lines.append("Change what was refused: the same request would be refused again.")
     if counts[Result.UNKNOWN]:
-        lines.append("What is unknown may be billed: only --retry-lost sends it again.")
+        lines.append("What is unknown may be billed: only --retry-lost or --force sends it again.")
     if lines or counts[Result.FAILED] or counts[Result.NOT_SENT]:
         lines.append("Run it again to go on: what was made is not paid for again.")
     return lines

@@ -10,6 +10,7 @@ from functools import cache
 import pytest
 
 from mai_cli.adapters import answer_body
+from mai_cli.adapters.unpacking import unpacked
 from mai_cli.errors import MaiError, RefusedError, Retry, UnknownError
 from tests.adapters.servers import length_of, read_head
 from tests.emulator import REQUEST_ID, Answer, picture, png
@@ -122,6 +123,23 @@ def test_an_answer_that_is_packed_twice_is_read(client, foundry):
     foundry.will(Answer(body=packed, headers={"Content-Encoding": "x-gzip, Deflate"}))
     client.paint()
     assert client.bytes == PICTURE
+
+
+@pytest.mark.parametrize("cut", [1, 100, 1000])
+@pytest.mark.parametrize("after", [b"", b"junk", b"\x1f"])
+def test_an_answer_of_several_members_is_read(client, foundry, cut, after):
+    body = picture(PICTURE).body
+    packed = gzip.compress(body[:cut]) + gzip.compress(body[cut:]) + after
+    foundry.will(Answer(body=packed, headers={"Content-Encoding": "gzip"}))
+    client.paint()
+    assert client.bytes == PICTURE
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 20])
+def test_members_are_found_in_any_cutting(size):
+    packed = gzip.compress(b"one, ") + gzip.compress(b"two")
+    pieces = [packed[at : at + size] for at in range(0, len(packed), size)]
+    assert b"".join(unpacked(pieces, "gzip")) == b"one, two"
 
 
 def test_an_answer_of_deflate_without_its_head_is_read(client, foundry):

@@ -208,7 +208,7 @@ def test_a_second_ctrl_c_gives_up_what_is_in_flight(env, batch, foundry, tmp_pat
     assert statuses(history) == {"unknown": 2}
     assert {record["error"]["code"] for record in records.values()} == {"interrupted"}
     assert "unknown     2" in lines
-    assert "What is unknown may be billed: only --retry-lost sends it again." in lines
+    assert "What is unknown may be billed: only --retry-lost or --force sends it again." in lines
 
     open_(foundry, gate)
     held = batch("--json")

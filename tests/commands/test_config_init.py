@@ -169,6 +169,7 @@ def test_a_key_that_is_piped_in_is_stored_and_tested(run, bare, foundry, config,
     assert (result.code, result.lines) == (0, [str(config)])
     assert GOOD in result.err
     assert f"The key is stored in {credentials}" in result.err
+    assert "no effect" not in result.err
     assert KEY not in result.err
     content = {"endpoint": foundry.url, "deployment": "mai-image-26"}
     assert tomllib.loads(config.read_text()) == content

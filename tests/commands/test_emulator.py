@@ -269,7 +269,15 @@ def test_a_port_that_is_taken_is_told(run, bare):
 
 @pytest.mark.parametrize(
     "args",
-    [("--fail", "nothing"), ("--port", "70000"), ("--latency", "-1"), ("--rpm", "0"), ("x",)],
+    [
+        ("--fail", "nothing"),
+        ("--port", "70000"),
+        ("--latency", "-1"),
+        ("--latency", "nan"),
+        ("--latency", "1e300"),
+        ("--rpm", "0"),
+        ("x",),
+    ],
 )
 def test_wrong_options_are_told(run, bare, args):
     done = run(bare, "emulator", *args)

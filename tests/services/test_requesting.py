@@ -228,7 +228,10 @@ def test_no_deployment_is_a_missing_setting():
     assert (caught.value.code, caught.value.message, caught.value.hint) == (
         "missing_setting",
         "No deployment is named.",
-        "Name one with --deployment or MAI_DEPLOYMENT; the Foundry portal lists them.",
+        (
+            "Name one: mai config set deployment NAME, or MAI_DEPLOYMENT. "
+            "The Foundry portal lists them."
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from mai_cli.errors import ConfigError, MaiError, UsageError
+from mai_cli.models.catalogue import Model, find
 from mai_cli.models.keys import KEYS
 from mai_cli.models.settings import DEFAULT, ConfigFile, Origin, Settings
 from mai_cli.services.settings import combine, environment, flags, resolve
@@ -480,12 +481,25 @@ def test_what_files_say_of_a_deployment_is_merged_key_by_key(in_project, in_user
 
     assert resolved.deployments.keys() == in_project.keys() | in_user.keys()
     for name, deployment in resolved.deployments.items():
-        above, below = in_project.get(name, {}), in_user.get(name, {})
+        above, below = dict(in_project.get(name, {})), in_user.get(name, {})
+        if above.get("price_text_in", 5) < below.get("price_text_in", 0):
+            del above["price_text_in"]  # it would lift the user's limits
         assert deployment.values == {**below, **above}
         assert deployment.origins == {
             **{key: found[1].origin("deployments", name, key) for key in below},
             **{key: found[0].origin("deployments", name, key) for key in above},
         }
+
+
+def test_a_project_cannot_make_a_picture_cheaper_than_it_is_known_to_be():
+    prices = {"price_text_in": 0, "price_image_in": 90, "price_image_out": 0}
+    project = file(PROJECT, deployments={"mai-image-2.6": prices, "mine": prices})
+    deployments = resolve([], [project], DEFAULTS).deployments
+
+    known = deployments["mai-image-2.6"].correct(find("MAI-Image-2.6")).price
+    assert (known.text_in, known.image_in, known.image_out) == (5, 90, 38)
+    unknown = deployments["mine"].correct(Model.unknown()).price
+    assert (unknown.text_in, unknown.image_in, unknown.image_out) == (0, 90, 0)
 
 
 def test_a_wrong_fact_of_a_deployment_is_named_even_where_it_is_hidden():
@@ -527,7 +541,7 @@ def test_profiles_that_keep_what_they_make_apart_cannot_share_a_batch(name):
         ([{}, {"metadata": False}], {"metadata": False}),
         ([{"max_cost": 3.0}, {"max_cost": 0.0}, {}], {"max_cost": 0.0}),
         ([{}, {"max_cost_per_day": 2.0}], {"max_cost_per_day": 2.0}),
-        ([{}, {"profile": "b", "concurrency": 2, "rpm": 1.0}], {}),
+        ([{}, {"profile": "b", "concurrency": 2, "rpm": 1.0}], {"concurrency": 2}),
     ],
 )
 def test_of_profiles_that_share_a_batch_the_strictest_holds(values, combined):

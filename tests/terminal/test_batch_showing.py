@@ -328,7 +328,7 @@ def test_the_end_says_what_to_do_about_what_failed(capfdbinary):
         "cost        at least $0.17, some of it unknown",
         "time        1 min",
         "Change what was refused: the same request would be refused again.",
-        "What is unknown may be billed: only --retry-lost sends it again.",
+        "What is unknown may be billed: only --retry-lost or --force sends it again.",
         "Run it again to go on: what was made is not paid for again.",
     ]
 

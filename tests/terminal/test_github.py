@@ -127,7 +127,7 @@ def test_the_summary_of_a_run_is_a_page():
         "| fox | refused | The filter declined it. Change it. |\n"
         "| owl | unknown | It was lost. |\n\n"
         "Change what was refused: the same request would be refused again.\n\n"
-        "What is unknown may be billed: only --retry-lost sends it again.\n\n"
+        "What is unknown may be billed: only --retry-lost or --force sends it again.\n\n"
         "Run it again to go on: what was made is not paid for again.\n\n"
     )
 

@@ -127,6 +127,7 @@ def init(
             origin = parts.access.keys.store(setup.endpoint(answers), answers.api_key)
             parts.output.note(f"The key is stored in {origin}.")
         setup.write(answers)
+        parts.configure({"profile": profile}, **display)  # as it is from here on
     with suppress(MaiError):  # a mistake elsewhere is told when it matters
         for name, origin in setup.hidden(answers, parts.settings).items():
             parts.output.note(f"The {name} has no effect here: {origin} wins.")
