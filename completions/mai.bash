@@ -15,10 +15,10 @@ _mai_root() {
 
 _mai_root_generate() {
     commands='' kind='' list='' mixed=yes
-    options='--prompt-file -f --image -i --count -n --size -s --background --web-grounding --param --output -o --overwrite --resize --fit --quality --max-kb --no-metadata --private --tag --deployment -d --model -m --timeout --profile -p --offline --max-cost --retry-lost --dry-run --preview --no-preview --open --json --quiet -q --verbose -v --no-color --help -h'
+    options='--prompt-file -f --var --image -i --count -n --size -s --background --web-grounding --param --output -o --overwrite --resize --fit --quality --max-kb --no-metadata --private --tag --deployment -d --model -m --timeout --profile -p --offline --max-cost --retry-lost --dry-run --preview --no-preview --open --json --quiet -q --verbose -v --no-color --help -h'
     case $1 in
         --prompt-file | -f | --image | -i | --output | -o) kind=file ;;
-        --count | -n | --param | --resize | --quality | --max-kb | --timeout | --max-cost) kind=text ;;
+        --var | --count | -n | --param | --resize | --quality | --max-kb | --timeout | --max-cost) kind=text ;;
         --size | -s) kind=words list='square landscape portrait wide tall auto 1:1 3:2 2:3 16:9 9:16' ;;
         --background) kind=words list='transparent opaque' ;;
         --fit) kind=words list='cover contain stretch' ;;
@@ -112,10 +112,10 @@ _mai_root_history_stats() {
 
 _mai_root_history_rerun() {
     commands='' kind='' list='' mixed=yes
-    options='--prompt-file -f --image -i --count -n --size -s --background --web-grounding --param --output -o --overwrite --resize --fit --quality --max-kb --no-metadata --private --tag --deployment -d --model -m --timeout --profile -p --offline --max-cost --retry-lost --dry-run --preview --no-preview --open --json --quiet -q --verbose -v --no-color --help -h'
+    options='--prompt-file -f --var --image -i --count -n --size -s --background --web-grounding --param --output -o --overwrite --resize --fit --quality --max-kb --no-metadata --private --tag --deployment -d --model -m --timeout --profile -p --offline --max-cost --retry-lost --dry-run --preview --no-preview --open --json --quiet -q --verbose -v --no-color --help -h'
     case $1 in
         --prompt-file | -f | --image | -i | --output | -o) kind=file ;;
-        --count | -n | --param | --resize | --quality | --max-kb | --timeout | --max-cost) kind=text ;;
+        --var | --count | -n | --param | --resize | --quality | --max-kb | --timeout | --max-cost) kind=text ;;
         --size | -s) kind=words list='square landscape portrait wide tall auto 1:1 3:2 2:3 16:9 9:16' ;;
         --background) kind=words list='transparent opaque' ;;
         --fit) kind=words list='cover contain stretch' ;;

@@ -22,7 +22,7 @@ end
 function __mai_takes_value
     switch "$__mai_path"
         case 'generate'
-            contains -- $argv[1] --prompt-file -f --image -i --count -n --size -s --background --param --output -o --resize --fit --quality --max-kb --tag --deployment -d --model -m --timeout --profile -p --max-cost
+            contains -- $argv[1] --prompt-file -f --var --image -i --count -n --size -s --background --param --output -o --resize --fit --quality --max-kb --tag --deployment -d --model -m --timeout --profile -p --max-cost
         case 'batch'
             contains -- $argv[1] --format --only --shard --junit --profile -p --concurrency -j --rpm --timeout --max-cost --max-images
         case 'history list'
@@ -32,7 +32,7 @@ function __mai_takes_value
         case 'history stats'
             contains -- $argv[1] --by --since --until --status --model --tag --batch --search
         case 'history rerun'
-            contains -- $argv[1] --prompt-file -f --image -i --count -n --size -s --background --param --output -o --resize --fit --quality --max-kb --tag --deployment -d --model -m --timeout --profile -p --max-cost
+            contains -- $argv[1] --prompt-file -f --var --image -i --count -n --size -s --background --param --output -o --resize --fit --quality --max-kb --tag --deployment -d --model -m --timeout --profile -p --max-cost
         case 'history gallery'
             contains -- $argv[1] --output -o --since --until --status --model --tag --batch --search
         case 'history export'
@@ -132,6 +132,7 @@ complete -c mai -n '__mai_at \'\'' -l version -d 'Show the version'
 complete -c mai -n '__mai_at \'\'' -l help -s h -d 'Show this message and exit'
 
 complete -c mai -n '__mai_at \'generate\'' -l prompt-file -s f -r -F -d 'Read the prompt from a file (\'-\': standard input)'
+complete -c mai -n '__mai_at \'generate\'' -l var -r -f -d 'Fill ${NAME} in the prompt: --var season=winter'
 complete -c mai -n '__mai_at \'generate\'' -l image -s i -r -F -d 'A reference picture to edit or start from'
 complete -c mai -n '__mai_at \'generate\'' -l count -s n -r -f -d 'N pictures'
 complete -c mai -n '__mai_at \'generate\'' -l size -s s -r -f -k -a 'square landscape portrait wide tall auto 1:1 3:2 2:3 16:9 9:16' -d '1280x832; a ratio such as 16:9; square, landscape, portrait, wide, tall; or auto, where the model offers it'
@@ -253,6 +254,7 @@ complete -c mai -n '__mai_at \'history stats\'' -l json -d 'Print one JSON objec
 complete -c mai -n '__mai_at \'history stats\'' -l help -s h -d 'Show this message and exit'
 
 complete -c mai -n '__mai_at \'history rerun\'' -l prompt-file -s f -r -F -d 'Read the prompt from a file (\'-\': standard input)'
+complete -c mai -n '__mai_at \'history rerun\'' -l var -r -f -d 'Fill ${NAME} in the prompt: --var season=winter'
 complete -c mai -n '__mai_at \'history rerun\'' -l image -s i -r -F -d 'A reference picture to edit or start from'
 complete -c mai -n '__mai_at \'history rerun\'' -l count -s n -r -f -d 'N pictures'
 complete -c mai -n '__mai_at \'history rerun\'' -l size -s s -r -f -k -a 'square landscape portrait wide tall auto 1:1 3:2 2:3 16:9 9:16' -d '1280x832; a ratio such as 16:9; square, landscape, portrait, wide, tall; or auto, where the model offers it'

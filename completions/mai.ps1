@@ -34,6 +34,7 @@ Register-ArgumentCompleter -Native -CommandName mai -ScriptBlock {
             Options = [ordered]@{
                 '--prompt-file' = @{ About = 'Read the prompt from a file (''-'': standard input)'; Value = 'path' }
                 '-f' = @{ About = 'Read the prompt from a file (''-'': standard input)'; Value = 'path' }
+                '--var' = @{ About = 'Fill ${NAME} in the prompt: --var season=winter'; Value = 'text' }
                 '--image' = @{ About = 'A reference picture to edit or start from'; Value = 'path' }
                 '-i' = @{ About = 'A reference picture to edit or start from'; Value = 'path' }
                 '--count' = @{ About = 'N pictures'; Value = 'text' }
@@ -241,6 +242,7 @@ Register-ArgumentCompleter -Native -CommandName mai -ScriptBlock {
             Options = [ordered]@{
                 '--prompt-file' = @{ About = 'Read the prompt from a file (''-'': standard input)'; Value = 'path' }
                 '-f' = @{ About = 'Read the prompt from a file (''-'': standard input)'; Value = 'path' }
+                '--var' = @{ About = 'Fill ${NAME} in the prompt: --var season=winter'; Value = 'text' }
                 '--image' = @{ About = 'A reference picture to edit or start from'; Value = 'path' }
                 '-i' = @{ About = 'A reference picture to edit or start from'; Value = 'path' }
                 '--count' = @{ About = 'N pictures'; Value = 'text' }

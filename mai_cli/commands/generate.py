@@ -90,6 +90,15 @@ WebGrounding = Annotated[
         rich_help_panel=PICTURE,
     ),
 ]
+Var = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--var",
+        metavar="NAME=VALUE",
+        help="Fill ${NAME} in the prompt: --var season=winter. May be repeated.",
+        rich_help_panel=PICTURE,
+    ),
+]
 Param = Annotated[
     list[str] | None,
     typer.Option(
@@ -210,6 +219,7 @@ def generate(
     context: typer.Context,
     prompt: Prompt = None,
     prompt_file: PromptFile = None,
+    var: Var = None,
     image: Image = None,
     count: Count = 1,
     size: Size = None,
@@ -250,6 +260,7 @@ def generate(
     mai generate "a red fox" -d mai-image-26 -d mai-image-26-flash
     mai generate "a red fox" --offline
     """
+    from mai_cli.models.filling import fill_prompt, parse_values
     from mai_cli.models.outcome import standing
     from mai_cli.models.recipe import parse_recipe
     from mai_cli.models.request import parse_params
@@ -278,6 +289,7 @@ def generate(
     parts.configure(flags, json=json, quiet=quiet, verbose=verbose, no_color=no_color)
     settings = parts.settings
     text = asked.text(prompt, prompt_file, parts.prompt)
+    text = fill_prompt(text, parse_values(var or []))
     endpoint = parts.access.endpoint
     requests = build_requests(
         settings,

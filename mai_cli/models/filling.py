@@ -1,8 +1,9 @@
 """Texts with ``${name}`` in them."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from mai_cli.errors import UsageError
 from mai_cli.models.keys import did_you_mean
 from mai_cli.models.mistakes import quoted
 
@@ -63,6 +64,57 @@ def fill(text: str, values: Mapping[str, Value], report: Callable[[str, str], No
         return ""
 
     return _PLACE.sub(value, text)
+
+
+def parse_values(texts: Sequence[str]) -> dict[str, str]:
+    """The values that ``--var NAME=VALUE`` gives.
+
+    Raises:
+        UsageError: Not of that form, or given twice.
+    """
+    values: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not is_name(name):
+            raise UsageError(
+                f"--var: {quoted(text)} gives no name a value.",
+                code="bad_option",
+                hint="Write it as NAME=VALUE, for example --var season=winter",
+            )
+        if name in values:
+            raise UsageError(
+                f"--var gives {name} a value twice.",
+                code="bad_option",
+                hint="Leave one of them out.",
+            )
+        values[name] = value
+    return values
+
+
+def fill_prompt(prompt: str, values: Mapping[str, Value]) -> str:
+    """``prompt`` with ``values`` filled in; as it stands where there are none.
+
+    Raises:
+        UsageError: It uses a name that has no value, or leaves one unused.
+    """
+    if not values:
+        return prompt
+    problems: list[tuple[str, str]] = []
+    filled = fill(prompt, values, lambda problem, hint: problems.append((problem, hint)))
+    if problems:
+        raise UsageError(
+            "\n".join(f"The prompt {problem}." for problem, _ in problems),
+            code="bad_prompt",
+            hint=problems[0][1],
+        )
+    if unused := sorted(values.keys() - names_in(prompt)):
+        raise UsageError(
+            f"The prompt does not use {', '.join(unused)}.",
+            code="bad_option",
+            hint=f"Write ${{{unused[0]}}} where it belongs (in single quotes, for the shell), or "
+            "leave out its --var.",
+        )
+    return filled
 
 
 def _known(name: str, values: Mapping[str, Value]) -> str:

@@ -505,3 +505,16 @@ def test_a_failure_between_two_pictures_does_not_hide_the_first(mai, foundry, ho
     assert result.code == 11
     assert [line["schema"] for line in result.objects] == ["mai/record/1", "mai/error/1"]
     assert len(foundry.received) == 1
+
+
+def test_values_are_filled_into_the_prompt(mai, foundry, history):
+    assert mai("generate", "a ${x} for $$5", "--var", "x=red fox").code == 0
+    assert mai("generate", "a ${x} for $$5").code == 0
+    prompts = ["a red fox for $5", "a ${x} for $$5"]
+    assert [json.loads(one.body)["prompt"] for one in foundry.received] == prompts
+    assert [one["prompt"] for one in history().values()] == prompts
+
+
+@pytest.mark.parametrize("args", [("a ${y}", "--var", "x=1"), ("a", "--var", "x")])
+def test_what_cannot_be_filled_in_sends_nothing(mai, foundry, args):
+    assert (mai("generate", *args).code, foundry.received) == (2, [])

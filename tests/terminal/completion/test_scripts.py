@@ -16,7 +16,20 @@ TREE = read_tree(ROOT)
 COMMANDS = {" ".join(one.path): one for one in TREE.all()}
 
 FREE = {  # what may be any text, or a number
-    *("KEY=VALUE", "N", "WxH", "SECONDS", "USD", "PATTERN", "I/N", "DATE", "TEXT", "URL", "-"),
+    *(
+        "KEY=VALUE",
+        "NAME=VALUE",
+        "N",
+        "WxH",
+        "SECONDS",
+        "USD",
+        "PATTERN",
+        "I/N",
+        "DATE",
+        "TEXT",
+        "URL",
+        "-",
+    ),
     *("PROMPT", "NAME", "VALUE"),
 }
 
