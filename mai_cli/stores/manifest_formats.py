@@ -85,7 +85,8 @@ def _json(text: str, line: int, mistakes: list[Mistake]) -> object:
     try:
         return load_json(text)
     except JSONDecodeError as error:
-        what = f"is not JSON: {_begun(error.msg)} at column {error.colno}"
+        what = _begun(error.msg).removesuffix(" at")
+        what = f"is not JSON: {what} at column {error.colno}"
         mistakes.append(Mistake(f"line {line + error.lineno - 1}", what))
     except ValueError as error:
         mistakes.append(Mistake(f"line {line}", str(error)))

@@ -260,6 +260,7 @@ def test_empty_manifests_describe_nothing():
         ("toml", "x = " + "[" * 5000, ["TOML: is nested too deep."]),
         ("json", '{\n"a": ]', ["line 2: is not JSON: expecting value at column 6."]),
         ("json", "", ["line 1: is not JSON: expecting value at column 1."]),
+        ("json", '{"a\n": 1}', ["line 1: is not JSON: invalid control character at column 4."]),
         ("json", "[" * 100_000, ["line 1: is nested too deep."]),
         ("json", "[" + "9" * 5000 + "]", ["line 1: has a number with too many digits."]),
         (
