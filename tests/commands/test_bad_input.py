@@ -84,7 +84,7 @@ SETTINGS = [
     ({"MAI_ENDPOINT": "ftp://x.example"}, 3, "must start with https://", "MAI_ENDPOINT"),
     ({"MAI_ENDPOINT": "https://a b.example"}, 3, "has a space", "MAI_ENDPOINT"),
     ({"MAI_ENDPOINT": "https://me:pw@x.example"}, 3, "user name", "MAI_ENDPOINT"),
-    ({"MAI_DEPLOYMENT": ""}, 3, "No deployment is named.", "--deployment"),
+    ({"MAI_DEPLOYMENT": ""}, 3, "No deployment is named.", "MAI_DEPLOYMENT"),
     ({"MAI_API_KEY": ""}, 4, "Signing in to Entra ID did not work", "az login"),
     ({"MAI_API_KEY": "", "MAI_AUTH": "key"}, 4, "there is none for this endpoint", "MAI_API_KEY"),
     ({"MAI_API_KEY": "nö"}, 3, "The api_key has a character", "Change MAI_API_KEY."),
