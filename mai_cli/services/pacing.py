@@ -17,6 +17,9 @@ from mai_cli.models.stop import stopped_before
 _WORTH_TELLING_SECONDS = 5.0
 _SLICE_SECONDS = 0.1  # how long a stop may go unnoticed while a request of this process has to end
 
+LONGEST_ROOM_WAIT_SECONDS = 30.0
+"""For a request of this process to end, where what may be in flight is bounded."""
+
 _T = TypeVar("_T")
 
 
@@ -138,9 +141,15 @@ class Pace:
                     return Slot(ticket, self._rpm, self._keeper, self._flight)
 
     def _wait_for_room(self) -> None:
-        """Wait until this process has less in flight than the gate allows."""
+        """Wait until this process has less in flight than the gate allows, but not without end.
+
+        Those in flight may wait for what the one that waits here has set aside of a budget.
+        """
+        deadline = time.monotonic() + LONGEST_ROOM_WAIT_SECONDS
         while not self._flight.has_room(self._keeper.gate.room_for(self._rpm), _SLICE_SECONDS):
             self._raise_if_stopped(0)
+            if time.monotonic() > deadline:
+                return
 
     def _reserve(self, patience_seconds: float) -> Ticket:
         def reserve(gate: Gate, now: float) -> tuple[Gate, Ticket | float]:

@@ -8,6 +8,7 @@ import pytest
 
 from mai_cli.errors import Retry, StoppedError, UnavailableError
 from mai_cli.models.pace import FIRST_BURST, MARGIN, Gate
+from mai_cli.services import pacing
 from mai_cli.services.pacing import NoPace, Pace
 from mai_cli.stores.ledger import Ledger
 
@@ -334,6 +335,15 @@ def test_while_nothing_is_known_few_are_in_flight_and_each_that_is_accepted_make
     wait_until(lambda: len(slots) == FIRST_BURST + 3)
     time.sleep(0.05)
     assert len(slots) == FIRST_BURST + 3
+
+
+def test_room_is_not_waited_for_without_end(crew, monkeypatch):
+    # Who is in flight may wait for the budget of whoever waits here, to try again.
+    monkeypatch.setattr(pacing, "LONGEST_ROOM_WAIT_SECONDS", 0.2)
+    pace, slots = crew.pace(Memory()), []
+    crew.start(FIRST_BURST + 2, lambda: slots.append(pace.turn(PATIENCE)))
+
+    wait_until(lambda: len(slots) == FIRST_BURST + 2)
 
 
 def test_where_the_user_has_set_the_quota_any_number_may_be_in_flight(crew):
